@@ -1,0 +1,82 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+def check_writable(path: str | os.PathLike, *, force: bool = False) -> Path:
+    """Return ``path`` if a file may be written there, or raise: before long work, not after.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and ``force`` is not given.
+    FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError
+        If its folder is missing, is no folder, or may not be written, or if it is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
+    if path.exists() and not force:
+        raise FileExistsError(f"{path} exists; choose another name, or force=True (--force)")
+    folder = path.parent
+    if not folder.exists():
+        raise FileNotFoundError(f"the folder {folder} does not exist; make it first")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is not a folder; choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"no permission to write in {folder}; choose another place")
+    return path
+
+
+@contextlib.contextmanager
+def write_whole(path: str | os.PathLike, *, force: bool = False) -> Iterator[BinaryIO]:
+    """Open a file to write that takes its place only when all of it is on disk.
+
+    The bytes go to a temporary file in the same folder, which is renamed at the end and
+    removed if anything fails, so readers see the old file or the new one, never a part.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and ``force`` is not given.
+    OSError
+        If there is no space or no permission.
+    """
+    path = check_writable(path, force=force)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", suffix=".part", dir=path.parent)
+    try:
+        # mkstemp makes files private; a result should have the user's usual permissions.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if force:
+            os.replace(temporary, path)
+        else:
+            # A link, unlike a rename, never replaces a file that another process made meanwhile.
+            _link_new(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _link_new(temporary: str, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise FileExistsError(
+            f"{path} exists; choose another name, or force=True (--force)"
+        ) from None
+    except OSError:
+        # Some file systems have no links; a rename is the best they offer.
+        os.rename(temporary, path)

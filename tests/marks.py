@@ -1,0 +1,10 @@
+"""Marks that several test modules use."""
+
+import shutil
+
+import pytest
+
+needs_compiler = pytest.mark.skipif(
+    shutil.which("g++") is None and shutil.which("clang++") is None,
+    reason="no C++ compiler on this machine",
+)
