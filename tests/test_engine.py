@@ -1,0 +1,300 @@
+"""simulate: exact counts and times, reproducible, and a good guest in the user's Brian2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import brian2
+import numpy as np
+import pytest
+from brian2 import (
+    DimensionMismatchError,
+    Network,
+    NeuronGroup,
+    SpikeMonitor,
+    defaultclock,
+    ms,
+    mV,
+    prefs,
+    second,
+    seed,
+    start_scope,
+)
+from brian2.devices.device import get_device
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import kstest
+
+import pvae_brian
+from pvae_brian import SpikeRecord, simulate
+from pvae_brian.engine import simulation
+from pvae_brian.goodness import poisson_fit
+
+from .marks import needs_compiler
+
+# A chi-square test of right counts fails by chance once in a million runs.
+FALSE_ALARM = 1e-6
+TARGETS = ["numpy", pytest.param("cython", marks=needs_compiler)]
+RATES = [0.0, 0.05, 1.0, 5.0, 50.0, 148.0]
+
+
+def fresh_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_rate_zero_gives_count_zero(target):
+    record = simulate(np.zeros((4, 3)), device=target, record="times")
+    assert not record.counts.any()
+    assert len(record.spikes) == 0
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_one_stimulus_one_latent(target):
+    record = simulate([[7.0]], device=target, seed=fresh_seed())
+    assert record.counts.shape == (1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_steps", [50, 1000])
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_million_counts_are_poisson(target, rate, n_steps):
+    rates = np.full((10_000, 100), rate)
+    record = simulate(rates, n_steps=n_steps, device=target, seed=fresh_seed())
+    assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
+    if rate:
+        # A second route: the mean and the variance, each within 5 standard errors.
+        n = rates.size
+        assert abs(record.counts.mean() - rate) < 5 * np.sqrt(rate / n)
+        assert abs(record.counts.var() - rate) < 5 * np.sqrt((rate + 2 * rate**2) / n)
+
+
+def test_a_window_of_one_step_is_exact():
+    rates = np.tile(RATES, (20_000, 1))
+    record = simulate(rates, n_steps=1, seed=fresh_seed())
+    assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
+
+
+@pytest.mark.parametrize("duration", [1 * ms, 0.3 * second, 20 * second])
+def test_rates_are_per_window_whatever_its_duration(duration):
+    rates = np.tile(RATES, (5000, 1))
+    record = simulate(rates, window=duration, seed=fresh_seed())
+    assert record.window_s == pytest.approx(float(duration))
+    assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_spike_times_and_counts_agree(target):
+    """Two routes to the same number, at a step so coarse that most spikes wait for the end."""
+    rates = np.tile([0.0, 0.3, 3.0, 30.0], (500, 1))
+    record = simulate(
+        rates, window=2 * second, n_steps=5, seed=fresh_seed(), device=target, record="times"
+    )
+    spikes = record.spikes
+    counted = np.zeros(rates.shape, dtype=int)
+    np.add.at(counted, (spikes.stimulus, spikes.latent), 1)
+    np.testing.assert_array_equal(counted, record.counts)
+    assert (spikes.time >= 0).all()
+    assert (spikes.time <= 2).all()
+    # Sorted by stimulus, then by time.
+    order = np.lexsort((spikes.time, spikes.stimulus))
+    np.testing.assert_array_equal(order, np.arange(len(spikes)))
+
+
+@pytest.mark.parametrize("n_steps", [3, 100])
+def test_spike_times_are_uniform_and_intervals_exponential(n_steps):
+    """Poisson processes: arrivals are uniform in the window, and independent of the counts."""
+    rates = np.full((20_000, 1), 8.0)
+    record = simulate(rates, n_steps=n_steps, seed=fresh_seed(), record="times")
+    spikes = record.spikes
+    assert kstest(spikes.time, "uniform").pvalue > FALSE_ALARM
+    # Stimuli are windows of one process of rate 8: the wait for the first spike, where there
+    # is one, is an exponential cut off at the end of the window.
+    _, first = np.unique(spikes.stimulus, return_index=True)
+    waits = spikes.time[first]
+    probability = -np.expm1(-8 * waits) / -np.expm1(-8.0)
+    assert kstest(probability, "uniform").pvalue > FALSE_ALARM
+    # Counts in the two halves are independent Poisson numbers.
+    half = np.zeros((len(rates), 2), dtype=int)
+    np.add.at(half, (spikes.stimulus, (spikes.time >= 0.5).astype(int)), 1)
+    assert poisson_fit(half, np.full(half.shape, 4.0)).p_value > FALSE_ALARM
+    covariance = ((half[:, 0] - 4) * (half[:, 1] - 4)).mean()
+    assert abs(covariance) < 5 * 4 / np.sqrt(len(rates))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_same_seed_same_counts_and_times(target):
+    rates = np.tile(RATES, (50, 1))
+    first = simulate(rates, seed=5, device=target, record="times")
+    again = simulate(rates, seed=5, device=target, record="times")
+    counts_only = simulate(rates, seed=5, device=target)
+    other = simulate(rates, seed=6, device=target)
+    np.testing.assert_array_equal(first.counts, again.counts)
+    np.testing.assert_array_equal(first.spikes.time, again.spikes.time)
+    np.testing.assert_array_equal(first.counts, counts_only.counts)
+    assert (first.counts != other.counts).any()
+
+
+def test_other_seeds_are_independent():
+    """The correlation of counts of neighbouring seeds is that of independent numbers."""
+    rates = np.full((200, 100), 2.0)
+    scores = [(simulate(rates, seed=s).counts - 2.0) / np.sqrt(2.0) for s in (10, 11, 12)]
+    for a, b in ((0, 1), (1, 2), (0, 2)):
+        assert abs((scores[a] * scores[b]).mean()) < 5 / np.sqrt(rates.size)
+
+
+def test_chunks_leave_no_trace_but_the_random_numbers(monkeypatch):
+    """More stimuli than fit in a chunk, and a last chunk that is not full."""
+    monkeypatch.setattr(simulation, "_CHUNK", 700)
+    rates = np.tile(RATES, (5000, 1)) * (1 + np.arange(5000)[:, None] % 3)
+    record = simulate(rates, seed=fresh_seed(), record="times")
+    assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
+    counted = np.zeros(rates.shape, dtype=int)
+    np.add.at(counted, (record.spikes.stimulus, record.spikes.latent), 1)
+    np.testing.assert_array_equal(counted, record.counts)
+    # Chunks draw different numbers: the same stimulus in two of them has independent counts.
+    assert (record.counts[:116] != record.counts[116:232]).any()
+
+
+def test_the_record_says_how_it_was_made():
+    record = simulate([[1.0, 2.0]], window=0.5 * second, n_steps=20, seed=9)
+    assert isinstance(record, SpikeRecord)
+    assert (record.n_stimuli, record.n_latents) == (1, 2)
+    assert (record.window_s, record.n_steps, record.dt_s) == (0.5, 20, 0.025)
+    assert record.window == 0.5 * second
+    assert (record.seed, record.device) == (9, "numpy")
+    assert record.versions["brian2"] == brian2.__version__
+    assert record.versions["pvae_brian"] == pvae_brian.__version__
+    np.testing.assert_array_equal(record.rates, [[1.0, 2.0]])
+    with pytest.raises(ValueError, match="record='times'"):
+        record.spikes  # noqa: B018
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_users_brian2_is_left_as_it_was(target, monkeypatch):
+    start_scope()
+    monkeypatch.setitem(prefs, "codegen.target", "numpy")
+    defaultclock.dt = 0.5 * ms
+    before = (prefs.as_file, get_device())
+    mine = NeuronGroup(3, "v : 1", threshold="v > 0", reset="")
+    monitor = SpikeMonitor(mine)
+    mine.v = 1
+    seed(3)
+    expected = np.random.random(3)
+    seed(3)
+    simulate([[3.0]], device=target, seed=1)
+    np.testing.assert_array_equal(np.random.random(3), expected)
+    assert (prefs.as_file, get_device()) == before
+    assert defaultclock.dt == 0.5 * ms
+    # The magic network holds what the user made, and nothing else.
+    brian2.run(1 * ms)
+    assert monitor.num_spikes == 6
+    defaultclock.dt = 0.1 * ms
+
+
+INSIDE_STANDALONE = """
+    from brian2 import *
+    from brian2.devices.device import get_device
+    import numpy as np
+    import pvae_brian
+
+    set_device('cpp_standalone', directory={directory!r})
+    defaultclock.dt = 0.5*ms
+    mine = NeuronGroup(2, 'v : 1', threshold='v > 0', reset='')
+    mine.v = 1
+    monitor = SpikeMonitor(mine)
+    record = pvae_brian.simulate([[0.0, 30.0]], window=1*second)
+    assert record.counts[0, 0] == 0 and record.counts[0, 1] > 0
+    assert type(get_device()).__name__ == 'CPPStandaloneDevice', get_device()
+    assert defaultclock.dt == 0.5*ms
+    run(1*ms)
+    assert monitor.num_spikes == 4, monitor.num_spikes
+"""
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_simulate_inside_a_standalone_script(tmp_path):
+    script = textwrap.dedent(INSIDE_STANDALONE.format(directory=str(tmp_path / "project")))
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_an_error_in_the_middle_leaves_the_users_state(monkeypatch):
+    seed(4)
+    expected = np.random.random(3)
+    seed(4)
+
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Network, "run", fail)
+    with pytest.raises(KeyboardInterrupt):
+        simulate([[3.0]])
+    np.testing.assert_array_equal(np.random.random(3), expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    rates=arrays(
+        float,
+        st.tuples(st.integers(1, 5), st.integers(1, 5)),
+        elements=st.floats(0, 1e4, allow_nan=False),
+    ),
+    n_steps=st.integers(1, 20),
+)
+def test_any_rates_give_counts_of_their_shape(rates, n_steps):
+    record = simulate(rates, n_steps=n_steps, record="times")
+    assert record.counts.shape == rates.shape
+    assert (record.counts >= 0).all()
+    assert not record.counts[rates == 0].any()
+    assert len(record.spikes) == record.counts.sum()
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ([[-0.1]], r"not negative; got -0.1 for stimulus 0, latent 0"),
+        ([[1.0, np.nan]], r"got nan for stimulus 0, latent 1"),
+        ([[np.inf]], "got inf"),
+        ([1.0, 2.0], r"pass rates\[None, :\]"),
+        (np.zeros((0, 4)), "at least one stimulus"),
+        (np.zeros((4, 0)), "at least one stimulus"),
+        ([["a"]], "real numbers"),
+        ([[1j]], "real numbers"),
+        ([[2e9]], "counts would overflow"),
+    ],
+)
+def test_bad_rates(rates, message):
+    with pytest.raises(ValueError, match=message):
+        simulate(rates)
+
+
+@pytest.mark.parametrize("window", [1, 1.0, 1 * mV])
+def test_a_window_without_a_unit_of_time(window):
+    with pytest.raises(DimensionMismatchError, match="window"):
+        simulate([[1.0]], window=window)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "message"),
+    [
+        ({"window": 0 * second}, ValueError, "positive, finite time, got 0.0 s"),
+        ({"window": -1 * second}, ValueError, "positive, finite time"),
+        ({"n_steps": 0}, ValueError, "n_steps must be at least 1, got 0"),
+        ({"n_steps": 2.5}, TypeError, "n_steps must be an integer, got 2.5"),
+        ({"seed": -1}, ValueError, "seed must lie between"),
+        ({"seed": "x"}, TypeError, "seed must be an integer"),
+        ({"device": "gpu"}, ValueError, "device must be one of 'auto', 'numpy', 'cython'"),
+        ({"record": "voltage"}, ValueError, "record must be one of"),
+    ],
+)
+def test_bad_settings(keywords, error, message):
+    with pytest.raises(error, match=message):
+        simulate([[1.0]], **keywords)
