@@ -45,10 +45,34 @@ def check_rates(rates: ArrayLike) -> np.ndarray:
     return rates
 
 
-def check_window(seconds: float) -> float:
-    """Return a window in seconds, or raise ValueError if it is not positive and finite."""
+def check_window(window: object) -> float:
+    """Return a window in seconds, or raise.
+
+    Raises
+    ------
+    TypeError
+        If it is no number with a unit at all.
+    brian2.DimensionMismatchError
+        If it has no unit, or is not a time.
+    ValueError
+        If it is not a single time, positive and finite.
+    """
+    # Not brian2.check_units: it would hide the signatures of our functions.
+    from brian2 import Quantity, second
+    from brian2.units.fundamentalunits import fail_for_dimension_mismatch
+
+    try:
+        quantity = Quantity(window)
+    except (TypeError, ValueError):
+        raise TypeError(f"window must be a time such as 1*second, got {window!r}") from None
+    fail_for_dimension_mismatch(
+        quantity, second, f"window must be a time with its unit, such as 1*second, got {window!r}"
+    )
+    if quantity.size != 1:
+        raise ValueError(f"window must be a single time, got {window!r}")
+    seconds = float(quantity)
     if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"window must be a positive, finite time, got {seconds} s; try 1*second")
+        raise ValueError(f"window must be a positive, finite time, got {window!r}; try 1*second")
     return seconds
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from brian2 import check_units, second
+from brian2 import second
 from numpy.typing import ArrayLike
 
 from pvae_brian.encoder import Encoder
 from pvae_brian.neurons import LatentNeurons
 
 
-@check_units(window=second)
 def convert(
     encoder: Encoder,
     images: ArrayLike,
@@ -43,7 +42,7 @@ def convert(
     ValueError
         If the images do not fit the encoder, are not finite, or if there are none.
     brian2.DimensionMismatchError
-        If the window is not a time.
+        If the window is not a time with its unit.
 
     Examples
     --------

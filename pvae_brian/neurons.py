@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from brian2 import Hz, NeuronGroup, check_units, second
+from brian2 import Hz, NeuronGroup, second
 from numpy.typing import ArrayLike
 
 from pvae_brian._checks import check_rates, check_window
@@ -62,7 +62,7 @@ class LatentNeurons(NeuronGroup):
     ValueError
         If rates are negative, not finite or of the wrong shape, or if the window is not positive.
     brian2.DimensionMismatchError
-        If the window is not a time.
+        If the window is not a time with its unit.
 
     Notes
     -----
@@ -89,7 +89,6 @@ class LatentNeurons(NeuronGroup):
     0
     """
 
-    @check_units(window=second)
     def __init__(
         self,
         rates: ArrayLike,
@@ -99,7 +98,7 @@ class LatentNeurons(NeuronGroup):
         name: str = "latentneurons*",
         codeobj_class=None,
     ):
-        duration = check_window(float(window))
+        duration = check_window(window)
         rates = check_rates(np.atleast_2d(np.asarray(rates)))
         super().__init__(
             rates.size,

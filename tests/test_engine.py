@@ -278,14 +278,25 @@ def test_bad_rates(rates, message):
 
 @pytest.mark.parametrize("window", [1, 1.0, 1 * mV])
 def test_a_window_without_a_unit_of_time(window):
-    with pytest.raises(DimensionMismatchError, match="window"):
+    with pytest.raises(DimensionMismatchError, match="time with its unit, such as 1"):
         simulate([[1.0]], window=window)
+
+
+@pytest.mark.parametrize("window", ["a second", None, {}])
+def test_a_window_that_is_no_number(window):
+    with pytest.raises(TypeError, match="window must be a time such as 1"):
+        simulate([[1.0]], window=window)
+
+
+def test_a_window_of_several_times():
+    with pytest.raises(ValueError, match="single time"):
+        simulate([[1.0]], window=[1, 2] * second)
 
 
 @pytest.mark.parametrize(
     ("keywords", "error", "message"),
     [
-        ({"window": 0 * second}, ValueError, "positive, finite time, got 0.0 s"),
+        ({"window": 0 * second}, ValueError, "positive, finite time, got 0. "),
         ({"window": -1 * second}, ValueError, "positive, finite time"),
         ({"n_steps": 0}, ValueError, "n_steps must be at least 1, got 0"),
         ({"n_steps": 2.5}, TypeError, "n_steps must be an integer, got 2.5"),

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import brian2
 import numpy as np
-from brian2 import check_units, second
+from brian2 import second
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
@@ -22,7 +22,6 @@ _DEVICES = ("auto", "numpy", "cython")
 _RECORDS = ("counts", "times")
 
 
-@check_units(window=second)
 def simulate(
     rates: ArrayLike,
     window=1 * second,
@@ -68,7 +67,7 @@ def simulate(
         If rates are negative, not finite, empty or of the wrong shape, or if the window, the
         number of steps, the seed, the device or what to record is out of range.
     brian2.DimensionMismatchError
-        If the window is not a time.
+        If the window is not a time with its unit.
 
     Notes
     -----
@@ -83,7 +82,7 @@ def simulate(
     ((2, 2), 0)
     """
     rates = check_rates(rates)
-    window_s = check_window(float(window))
+    window_s = check_window(window)
     n_steps = check_positive_integer(n_steps, "n_steps")
     seed = check_seed(seed)
     target = _choose(device, _DEVICES, "device")
