@@ -20,7 +20,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 import pvae_brian.data
 from pvae_brian import data
 from pvae_brian.data import photographs as photographs_module
-from pvae_brian.data.patches import patch_contrast, split_image
+from pvae_brian.data.filters import patch_contrast
+from pvae_brian.data.patches import split_image
 from pvae_brian.data.photographs import load_photographs
 
 ROOT = Path(pvae_brian.data.__file__).parents[2]

@@ -4,7 +4,8 @@ scikit-image and scikit-learn are optional and load when first used: pip install
 """
 
 from pvae_brian.data.digits import Digits, load_digits
-from pvae_brian.data.patches import Patches, normalize_contrast, patches_from_images, whiten
+from pvae_brian.data.filters import normalize_contrast, whiten
+from pvae_brian.data.patches import Patches, patches_from_images
 from pvae_brian.data.photographs import natural_patches
 from pvae_brian.data.processed import load_processed
 from pvae_brian.data.shipped import shipped_model, shipped_patches

@@ -1,0 +1,274 @@
+"""The command line, as a user calls it: real processes, real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pvae_brian import SpikeRecord
+from pvae_brian.cli import main
+from pvae_brian.data import shipped_model
+
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+OFFICIAL = ["pvae_lin_k32_2025", "pvae_lin_k48", "pvae_mlp_k32"]
+
+
+def run_process(*arguments, cwd, status: int = 0) -> subprocess.CompletedProcess:
+    """As a shell would: slow, for every process loads torch and Brian2 anew."""
+    result = subprocess.run(
+        [sys.executable, "-m", "pvae_brian", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+    )
+    assert result.returncode == status, result.stderr
+    return result
+
+
+@pytest.fixture
+def run_here(capfd, tmp_path, monkeypatch):
+    """The same in this process, from an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, status: int = 0):
+        capfd.readouterr()
+        try:
+            returned = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            returned = stop.code
+        output = capfd.readouterr()
+        assert returned == status, output.err
+        return output
+
+    return run
+
+
+def assert_one_line_error(stderr: str, *parts: str):
+    lines = stderr.strip().splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("pvae-brian ")
+    for part in parts:
+        assert part in lines[0]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    path = tmp_path_factory.mktemp("images") / "x.npy"
+    with np.load(CHECKPOINTS / "pvae_lin_k48" / "expected.npz") as expected:
+        np.save(path, expected["x"])
+    return path
+
+
+@pytest.mark.slow
+def test_demo_prints_a_table_and_saves_a_picture(tmp_path):
+    result = run_process("demo", cwd=tmp_path)
+    for name in (
+        "measured spikes per stimulus",
+        "predicted",
+        "prior rate cost",
+        "KL per stimulus, nats",
+        "ATP per stimulus",
+    ):
+        assert name in result.stdout
+    assert result.stderr == ""
+    picture = tmp_path / "pvae-brian-demo.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert os.listdir(tmp_path) == [picture.name]
+    # A second run is not allowed to replace the picture unasked, and says so before it works.
+    again = run_process("demo", cwd=tmp_path, status=1)
+    assert again.stdout == ""
+    assert_one_line_error(again.stderr, "pvae-brian-demo.png exists", "--force")
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_simulate_an_official_checkpoint(name, images, run_here):
+    checkpoint = CHECKPOINTS / name
+    output = run_here("simulate", checkpoint, "--images", images, "--seed", 7, "--json")
+    facts = json.loads(output.out)
+    with np.load(checkpoint / "expected.npz") as expected:
+        assert facts["n_stimuli"] == len(expected["x"])
+        assert facts["n_latents"] == expected["rate"].shape[1]
+        predicted = expected["rate"].sum(axis=1).mean()
+        assert facts["prior_rate_cost"] == pytest.approx(expected["prior_rate"].sum(), rel=1e-5)
+        assert facts["kl_nats_per_stimulus"] == pytest.approx(expected["kl"].mean(), rel=1e-5)
+    assert facts["predicted_spikes_per_stimulus"] == pytest.approx(predicted, rel=1e-5)
+    assert (facts["window_s"], facts["seed"], facts["device"]) == (1.0, 7, "numpy")
+    # Within 5 standard errors: a false alarm in two million runs.
+    error = np.sqrt(predicted / facts["n_stimuli"])
+    assert abs(facts["spikes_per_stimulus"] - predicted) < 5 * error
+    assert abs(facts["fidelity_z"]) < 5
+    assert output.err == ""
+
+
+def test_simulate_saves_a_record(images, run_here):
+    arguments = ["simulate", CHECKPOINTS / "pvae_lin_k48", "--images", images, "-o", "out.npz"]
+    assert "prior rate cost" in run_here(*arguments, "--record", "times").out
+    record = SpikeRecord.load("out.npz")
+    assert record.counts.shape == (64, 48)
+    assert len(record.spikes) == record.counts.sum()
+    again = run_here(*arguments, status=1)
+    assert again.out == ""
+    assert_one_line_error(again.err, "out.npz exists", "--force")
+    run_here(*arguments, "--force")
+
+
+def test_info(run_here):
+    text = run_here("info", CHECKPOINTS / "pvae_lin_k32_2025").out
+    assert "until December 2025" in text
+    assert "5.3" in text
+    facts = json.loads(run_here("info", shipped_model(), "--json").out)
+    assert facts["format"] == "pvae_brian"
+    assert facts["n_inputs"] == 256
+    assert facts["interrupted"] is False
+
+
+def test_train_then_simulate(run_here):
+    run_here("train", "--data", "digits", "--latents", 12, "--epochs", 2, "-o", "digits.pt")
+    facts = json.loads(run_here("info", "digits.pt", "--json").out)
+    assert (facts["n_inputs"], facts["n_latents"], facts["epochs_done"]) == (64, 12, 2)
+    np.save("x.npy", np.random.default_rng(0).normal(size=(5, 8, 8)))
+    output = run_here("simulate", "digits.pt", "--images", "x.npy", "--json")
+    assert json.loads(output.out)["n_stimuli"] == 5
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_training_still_saves(tmp_path, run_here):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(2000, 64)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pvae_brian", "train", "--data", "x.npy", "--epochs", "100000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith("Training 128 latents on 2000 images")
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "interrupted after" in err
+    assert "Checkpoint: model.pt" in out
+    facts = json.loads(run_here("info", "model.pt", "--json").out)
+    assert facts["interrupted"] is True
+    assert facts["epochs_done"] < 100000
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "info", "simulate"])
+def test_help_has_an_example(command, run_here):
+    assert f"example: pvae-brian {command}" in run_here(command, "--help").out
+
+
+def test_no_command_and_unknown_options(run_here):
+    assert "COMMAND" in run_here(status=2).err
+    assert "unrecognized" in run_here("demo", "--loud", status=2).err
+
+
+def test_version(run_here):
+    assert run_here("--version").out.startswith("pvae-brian ")
+
+
+def bad_images(name: str) -> str:
+    path = Path("x.npy")
+    if name == "wrong size":
+        np.save(path, np.zeros((3, 100)))
+    elif name == "NaN":
+        np.save(path, np.full((3, 256), np.nan))
+    elif name == "infinite":
+        np.save(path, np.full((3, 256), np.inf))
+    elif name == "empty set":
+        np.save(path, np.zeros((0, 256)))
+    elif name == "text":
+        path.write_text("1, 2, 3")
+    elif name == "truncated":
+        np.save(path, np.zeros((3, 256)))
+        path.write_bytes(path.read_bytes()[:1000])
+    elif name == "pickle":
+        np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("wrong size", "images must have shape (n_stimuli, 256)"),
+        ("NaN", "images must be finite"),
+        ("infinite", "images must be finite"),
+        ("empty set", "at least one image"),
+        ("missing", "No such file"),
+        ("text", "not a readable .npy file"),
+        ("truncated", "not a readable .npy file"),
+        ("pickle", "not a readable .npy file"),
+    ],
+)
+def test_bad_images(name, message, run_here):
+    checkpoint = CHECKPOINTS / "pvae_lin_k48"
+    output = run_here("simulate", checkpoint, "--images", bad_images(name), status=1)
+    assert output.out == ""
+    assert_one_line_error(output.err, message)
+
+
+def test_an_error_of_a_process_is_one_line_and_status_1(tmp_path):
+    """Brian2 hooks into uncaught exceptions; none of that may reach the user."""
+    np.save(tmp_path / "x.npy", np.full((3, 256), np.nan))
+    checkpoint = CHECKPOINTS / "pvae_lin_k48"
+    result = run_process("simulate", checkpoint, "--images", "x.npy", cwd=tmp_path, status=1)
+    assert result.stdout == ""
+    assert_one_line_error(result.stderr, "images must be finite")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--window", "0"], "window must be a positive, finite time"),
+        (["--window", "nan"], "window must be a positive, finite time"),
+        (["--steps", "0"], "n_steps must be at least 1, got 0"),
+        (["--device", "gpu"], "device must be one of"),
+        (["--seed", "-1"], "seed must lie between"),
+        (["--rate-clamp", "high"], "--rate-clamp must be a number or 'none'"),
+        (["-o", "no/such/folder.npz"], "does not exist"),
+        (["--epoch", "99"], "no epoch 99"),
+    ],
+)
+def test_bad_settings(arguments, message, images, run_here):
+    checkpoint = CHECKPOINTS / "pvae_lin_k48"
+    output = run_here("simulate", checkpoint, "--images", images, *arguments, status=1)
+    assert output.out == ""
+    assert_one_line_error(output.err, message)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("grelu_lin_k32", "is a Gaussian VAE"),
+        ("ipvae_k32", "is an iterative P-VAE"),
+        ("no-such-folder", "no checkpoint at"),
+    ],
+)
+def test_checkpoints_that_are_none(name, message, images, run_here):
+    for command, *rest in (["info"], ["simulate", "--images", images]):
+        output = run_here(command, CHECKPOINTS / name, *rest, status=1)
+        assert output.out == ""
+        assert_one_line_error(output.err, message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "clouds"], "--data must be"),
+        (["--data", "digits", "--latents", 0], "n_latents must be"),
+        (["--data", "digits", "--beta", -1], "beta must be"),
+        (["--data", "digits", "--encoder", "conv"], "encoder must be one of"),
+        (["--data", "digits", "--device", "tpu"], "device 'tpu' cannot be used"),
+    ],
+)
+def test_bad_training_settings(arguments, message, run_here):
+    assert_one_line_error(run_here("train", *arguments, status=1).err, message)
+    assert os.listdir() == []
