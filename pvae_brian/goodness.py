@@ -21,7 +21,7 @@ _ROWS = 2**16
 
 @dataclass(frozen=True)
 class FitTest:
-    """A chi-square test: under the null hypothesis the p-value is uniform between 0 and 1.
+    """A chi-square test: under the null hypothesis the p-value is nearly uniform in [0, 1].
 
     Attributes
     ----------

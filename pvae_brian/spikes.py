@@ -14,7 +14,7 @@ from pvae_brian._files import write_whole
 _FORMAT = "pvae_brian spike record 1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpikeTimes:
     """The time of each spike, sorted by stimulus, then by time.
 
@@ -34,7 +34,7 @@ class SpikeTimes:
         return len(self.time)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpikeRecord:
     """Spike counts of a simulation, with all that is needed to repeat it.
 

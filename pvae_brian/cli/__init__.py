@@ -1,0 +1,45 @@
+"""The command line: ``pvae-brian demo | train | info | simulate``, a module each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pvae_brian import __version__
+from pvae_brian.cli import demo, info, simulate, train
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 only on success.
+
+    >>> main(["info", "no-such-file.pt"])
+    1
+    """
+    parser = argparse.ArgumentParser(
+        prog="pvae-brian",
+        description="Run Poisson variational autoencoders as spiking neurons in Brian2 and count "
+        "what their spikes cost.",
+        epilog="Start with: pvae-brian demo",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (demo, train, info, simulate):
+        module.add_parser(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        print(f"pvae-brian {options.command}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
+        print(f"pvae-brian {options.command}: error: {_one_line(error)}", file=sys.stderr)
+        return 1
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return " ".join(str(error).split()) or type(error).__name__

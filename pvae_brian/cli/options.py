@@ -1,0 +1,98 @@
+"""Options and inputs that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pvae_brian.encoder import Encoder
+
+
+def command(commands, name: str, *, summary: str, example: str) -> argparse.ArgumentParser:
+    """Add a command with an example in its help."""
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example: {example}",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, default: str | None, what: str) -> None:
+    """Add ``--output`` and ``--force``."""
+    parser.add_argument("-o", "--output", metavar="FILE", default=default, help=what)
+    parser.add_argument("--force", action="store_true", help="replace an existing output file")
+
+
+def add_simulation(parser: argparse.ArgumentParser) -> None:
+    """Add what a simulation can be told."""
+    parser.add_argument("--window", type=float, default=1.0, metavar="S", help="window in seconds")
+    parser.add_argument("--steps", type=int, default=100, metavar="N", help="time steps per window")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the simulation")
+    parser.add_argument(
+        "--device", default="auto", help="'auto', 'numpy' or 'cython' (needs a compiler)"
+    )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add a checkpoint, and how to read it."""
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a file of 'train', a .pt file or folder of the authors' code, or a .pt2 file",
+    )
+    parser.add_argument("--epoch", type=int, help="epoch of an official folder (default: highest)")
+    parser.add_argument(
+        "--rate-clamp",
+        metavar="C",
+        help="soft clamp on the log rate, a number or 'none' (default: as trained)",
+    )
+    parser.add_argument(
+        "--log-rate", metavar="FILE", help=".npy file with the log prior rates of a .pt2 file"
+    )
+
+
+def read_checkpoint(options: argparse.Namespace) -> Encoder:
+    """Load the encoder that the options name."""
+    from pvae_brian.encoder import load_encoder
+
+    keywords = {}
+    if options.rate_clamp is not None:
+        keywords["rate_clamp"] = _parse_clamp(options.rate_clamp)
+    if options.log_rate is not None:
+        keywords["log_rate"] = load_array(options.log_rate)
+    return load_encoder(options.checkpoint, epoch=options.epoch, **keywords)
+
+
+def _parse_clamp(text: str) -> float | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--rate-clamp must be a number or 'none', got {text!r}") from None
+
+
+def load_array(path: str) -> np.ndarray:
+    """Read a ``.npy`` file that holds numbers.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is another kind of file, damaged, or holds pickled objects, which are not run.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path} is not a readable .npy file of numbers ({error}); write it with numpy.save"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path} is an .npz archive; save its array alone with numpy.save")
+    return array

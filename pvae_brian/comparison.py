@@ -1,0 +1,331 @@
+"""Measured against predicted: the simulated spikes, and what the model's KL term foretold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import kl_div
+from scipy.stats import norm, poisson
+
+from pvae_brian.encoder import Encoder
+from pvae_brian.engine import simulate
+from pvae_brian.goodness import FitTest, poisson_fit
+from pvae_brian.intervals import CONFIDENCE, Estimate, bootstrap, poisson_interval
+from pvae_brian.sparsity import lifetime_sparsity_shares, population_sparsity
+from pvae_brian.spikes import SpikeRecord
+
+_BITS_PER_NAT = 1 / math.log(2)
+# A record simulated elsewhere may differ from these rates by rounding in single precision.
+_ROUNDING = 1e-4
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Errors of the simulation, whatever the model.
+
+    Attributes
+    ----------
+    measured : Estimate
+        Mean spikes per stimulus, with Garwood's interval for these stimuli.
+    predicted : float
+        Mean over stimuli of the sum of posterior rates.
+    z : float
+        Their difference in standard errors: standard normal if the simulation is right.
+    outside : float
+        Share of neurons whose total lies outside the central 95 % of its Poisson law; about
+        0.05 or below if the simulation is right.
+    fano : Estimate
+        Squared deviations from the rates over the rates: 1 for Poisson counts.
+    fit : FitTest
+        Chi-square test of all counts against their Poisson laws.
+    """
+
+    measured: Estimate
+    predicted: float
+    z: float
+    outside: float
+    fano: Estimate
+    fit: FitTest
+
+
+@dataclass(frozen=True)
+class ClampEffect:
+    """What the soft clamp on the log rate does.
+
+    Attributes
+    ----------
+    clamped, unclamped : float
+        Predicted spikes per stimulus, with and without the clamp.
+    model_kl, poisson_kl : float
+        Nats per stimulus: the model's own KL term, and the divergence between the Poisson laws that
+        are simulated. They agree where the clamp does nothing.
+    """
+
+    clamped: float
+    unclamped: float
+    model_kl: float
+    poisson_kl: float
+
+
+@dataclass(frozen=True)
+class PriorCost:
+    """The metabolic cost that the prior foretells. Intervals are bootstrapped over stimuli.
+
+    Attributes
+    ----------
+    predicted : float
+        Prior rate cost: the sum of the prior rates, in spikes per stimulus.
+    measured : Estimate
+        Mean spikes per stimulus, with an interval for stimuli drawn like these.
+    ratio : Estimate
+        Measured spikes over the prior rate cost.
+    ratio_per_neuron : Estimate of ndarrays, shape (n_latents,)
+        The same for each neuron.
+    spontaneous : Estimate
+        Spikes per window of the same network at its prior rates, with Garwood's interval.
+    """
+
+    predicted: float
+    measured: Estimate
+    ratio: Estimate
+    ratio_per_neuron: Estimate
+    spontaneous: Estimate
+
+
+@dataclass(frozen=True)
+class CodingCost:
+    """The model's own KL term, and what a spike carries. Bootstrapped over stimuli.
+
+    Attributes
+    ----------
+    kl_nats, kl_bits : Estimate
+        Per stimulus.
+    bits_per_spike : Estimate
+        KL in bits over measured spikes.
+    kl_nats_per_neuron : Estimate of ndarrays, shape (n_latents,)
+        Nats per stimulus of each neuron.
+    bits_per_spike_per_neuron : Estimate of ndarrays, shape (n_latents,)
+        NaN or infinite for a neuron that never fired.
+    """
+
+    kl_nats: Estimate
+    kl_bits: Estimate
+    bits_per_spike: Estimate
+    kl_nats_per_neuron: Estimate
+    bits_per_spike_per_neuron: Estimate
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """Sparsity of the measured counts. Bootstrapped over stimuli.
+
+    Attributes
+    ----------
+    fraction_zeros : Estimate
+        Share of silent latents.
+    lifetime : Estimate
+        Mean over neurons of the sparsity over stimuli.
+    population : Estimate
+        Mean over stimuli of the sparsity over neurons.
+    """
+
+    fraction_zeros: Estimate
+    lifetime: Estimate
+    population: Estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Measured against predicted, for one model on one set of stimuli.
+
+    Attributes
+    ----------
+    n_stimuli, n_latents : int
+        How many of each.
+    fidelity : Fidelity
+    clamp : ClampEffect
+    prior : PriorCost
+    coding : CodingCost
+    sparsity : Sparsity
+    """
+
+    n_stimuli: int
+    n_latents: int
+    fidelity: Fidelity
+    clamp: ClampEffect
+    prior: PriorCost
+    coding: CodingCost
+    sparsity: Sparsity
+
+
+def compare(
+    encoder: Encoder,
+    images: ArrayLike,
+    record: SpikeRecord,
+    *,
+    spontaneous: SpikeRecord | None = None,
+) -> Comparison:
+    """Compare what was simulated with what the model predicted.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The encoder.
+    images : array_like
+        The stimuli, as for `Encoder.posterior_rates`.
+    record : SpikeRecord
+        Of ``simulate(encoder.posterior_rates(images), ...)``.
+    spontaneous : SpikeRecord, optional
+        Of the same neurons at their prior rates. By default it is simulated here, for as many
+        windows as there are stimuli and with a seed that follows from the record's.
+
+    Returns
+    -------
+    Comparison
+        With 95 % intervals.
+
+    Raises
+    ------
+    ValueError
+        If the record is of other rates than those of the images, or the spontaneous one is of
+        other rates than the prior's.
+
+    References
+    ----------
+    Vafaii and Yates (2026), arXiv:2602.13421, for the prior rate cost.
+
+    Examples
+    --------
+    >>> from brian2 import second
+    >>> import pvae_brian as pb
+    >>> from pvae_brian.data import shipped_model, shipped_patches
+    >>> encoder, images = pb.load_encoder(shipped_model()), shipped_patches()[:50]
+    >>> record = pb.simulate(encoder.posterior_rates(images), window=1*second, seed=1)
+    >>> comparison = pb.compare(encoder, images, record)
+    >>> abs(comparison.fidelity.z) < 6
+    True
+    """
+    rates = encoder.posterior_rates(images)
+    _check_rates_match(record, rates, "the posterior rates of these images")
+    prior_rates = encoder.prior_rates
+    if spontaneous is None:
+        spontaneous = simulate(
+            np.tile(prior_rates, (record.n_stimuli, 1)),
+            window=record.window,
+            n_steps=record.n_steps,
+            seed=int(np.random.SeedSequence([record.seed, 1]).generate_state(1)[0]),
+            device=record.device,
+        )
+    else:
+        rates_at_rest = np.tile(prior_rates, (spontaneous.n_stimuli, 1))
+        _check_rates_match(spontaneous, rates_at_rest, "the prior rates of this encoder")
+    kl = encoder.kl_per_latent(images)
+    return Comparison(
+        n_stimuli=record.n_stimuli,
+        n_latents=record.n_latents,
+        fidelity=_fidelity(record.counts, record.rates),
+        clamp=ClampEffect(
+            clamped=float(rates.sum(axis=1).mean()),
+            unclamped=float(encoder.posterior_rates(images, clamped=False).sum(axis=1).mean()),
+            model_kl=float(kl.sum(axis=1).mean()),
+            poisson_kl=float(kl_div(rates, prior_rates).sum(axis=1).mean()),
+        ),
+        prior=_prior_cost(record, prior_rates, spontaneous),
+        coding=_coding_cost(record, kl),
+        sparsity=_sparsity(record),
+    )
+
+
+def _fidelity(counts: np.ndarray, rates: np.ndarray) -> Fidelity:
+    n_stimuli = len(counts)
+    total, expected = int(counts.sum()), float(rates.sum())
+    low, high = poisson_interval(total)
+    per_neuron, expected_per_neuron = counts.sum(axis=0), rates.sum(axis=0)
+    tail = (1 - CONFIDENCE) / 2
+    is_outside = (per_neuron < poisson.ppf(tail, expected_per_neuron)) | (
+        per_neuron > poisson.ppf(1 - tail, expected_per_neuron)
+    )
+    return Fidelity(
+        measured=Estimate(total / n_stimuli, float(low) / n_stimuli, float(high) / n_stimuli),
+        predicted=expected / n_stimuli,
+        z=_z_score(total, expected),
+        outside=float(is_outside.mean()),
+        fano=_fano(counts, rates),
+        fit=poisson_fit(counts, rates),
+    )
+
+
+def _z_score(total: int, expected: float) -> float:
+    if expected == 0:
+        return float("inf") if total else 0.0
+    return (total - expected) / math.sqrt(expected)
+
+
+def _fano(counts: np.ndarray, rates: np.ndarray) -> Estimate:
+    """Residual variance over mean; its standard error is that of Poisson counts."""
+    expected = rates.sum()
+    if expected == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    fano = float(((counts - rates) ** 2).sum() / expected)
+    # The variance of (z - rate)^2 for a Poisson z is rate + 2 rate^2.
+    error = float(np.sqrt((rates + 2 * rates**2).sum()) / expected)
+    margin = float(norm.ppf((1 + CONFIDENCE) / 2)) * error
+    return Estimate(fano, fano - margin, fano + margin)
+
+
+def _prior_cost(
+    record: SpikeRecord, prior_rates: np.ndarray, spontaneous: SpikeRecord
+) -> PriorCost:
+    spikes = record.counts.sum(axis=1)
+    prior = prior_rates.sum()
+    measured = bootstrap(lambda mean: mean, spikes, seed=record.seed)
+    at_rest = int(spontaneous.counts.sum())
+    low, high = poisson_interval(at_rest)
+    n_windows = spontaneous.n_stimuli
+    return PriorCost(
+        predicted=float(prior),
+        measured=measured,
+        ratio=bootstrap(lambda mean: mean / prior, spikes, seed=record.seed),
+        ratio_per_neuron=bootstrap(
+            lambda mean: mean / prior_rates, record.counts, seed=record.seed
+        ),
+        spontaneous=Estimate(at_rest / n_windows, float(low) / n_windows, float(high) / n_windows),
+    )
+
+
+def _coding_cost(record: SpikeRecord, kl: np.ndarray) -> CodingCost:
+    spikes = record.counts.sum(axis=1)
+
+    def bits_per_spike(nats, spikes):
+        return nats * _BITS_PER_NAT / spikes
+
+    nats = bootstrap(lambda mean: mean, kl.sum(axis=1), seed=record.seed)
+    return CodingCost(
+        kl_nats=nats,
+        kl_bits=nats.scaled(_BITS_PER_NAT),
+        bits_per_spike=bootstrap(bits_per_spike, kl.sum(axis=1), spikes, seed=record.seed),
+        kl_nats_per_neuron=bootstrap(lambda mean: mean, kl, seed=record.seed),
+        bits_per_spike_per_neuron=bootstrap(bits_per_spike, kl, record.counts, seed=record.seed),
+    )
+
+
+def _sparsity(record: SpikeRecord) -> Sparsity:
+    counts = record.counts
+    return Sparsity(
+        fraction_zeros=bootstrap(lambda mean: mean, (counts == 0).mean(axis=1), seed=record.seed),
+        lifetime=bootstrap(lambda mean: mean, lifetime_sparsity_shares(counts), seed=record.seed),
+        population=bootstrap(lambda mean: mean, population_sparsity(counts), seed=record.seed),
+    )
+
+
+def _check_rates_match(record: SpikeRecord, rates: np.ndarray, what: str) -> None:
+    if record.rates.shape != rates.shape or not np.allclose(
+        record.rates, rates, rtol=_ROUNDING, atol=0
+    ):
+        raise ValueError(
+            f"the record must be simulated at {what}: its rates, of shape {record.rates.shape}, "
+            f"differ from these, of shape {rates.shape}; simulate again at these"
+        )

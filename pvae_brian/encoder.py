@@ -1,0 +1,393 @@
+"""The seam between models and simulation: numpy in, numpy out."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from pvae_brian._checks import check_images
+from pvae_brian.models.checkpoints import CheckpointError, read_exported, read_model
+from pvae_brian.models.checkpoints.errors import one_line
+from pvae_brian.models.poisson_vae import PoissonVAE
+
+# Images that pass through the model at once: bounds memory, changes no result.
+_BATCH = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    r"""A trained encoder: from images to the rates of latent neurons.
+
+    .. math:: \lambda_i(x) = \exp(\mathrm{softclamp}(\log r_i + \log dr_i(x), c)) + \epsilon
+
+    Made by `load_encoder` from a file or by `from_module` from a live torch module.
+
+    Attributes
+    ----------
+    model : PoissonVAE
+        The torch model that does the work.
+    image_shape : tuple of int
+        Shape of one image as the model takes it.
+    details : dict
+        Where it comes from: file, format, and what the file says of its making.
+
+    References
+    ----------
+    Vafaii, Galor, Yates (2024), Poisson Variational Autoencoder, NeurIPS, arXiv:2405.14473.
+    """
+
+    model: PoissonVAE
+    image_shape: tuple[int, ...]
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_module(
+        cls,
+        module: nn.Module | Callable[[Tensor], Tensor],
+        log_rate: ArrayLike,
+        *,
+        image_shape: tuple[int, ...],
+        decoder: nn.Module | None = None,
+        excitatory_only: bool = False,
+        rate_clamp: float | None = None,
+        rate_offset: float = 0.0,
+    ) -> Encoder:
+        """Make an encoder of any live torch module from image to log-gain.
+
+        Parameters
+        ----------
+        module : nn.Module or callable
+            From images (n, *image_shape) to log-gains (n, n_latents), before the clamp at 10. A
+            module, or the one whose method it is, is put into evaluation mode, and runs in its own
+            precision and place; any other callable gets float32 tensors on the CPU.
+        log_rate : array_like, shape (n_latents,)
+            Log of the prior rates.
+        image_shape : tuple of int
+            Shape of one image as the module takes it, such as (1, 16, 16) or (256,).
+        decoder : nn.Module, optional
+            From counts (n, n_latents) to images (n, ...), if reconstructions are wanted.
+        excitatory_only, rate_clamp, rate_offset
+            As in `PoissonVAE`.
+
+        Raises
+        ------
+        ValueError
+            If the log rates are not finite, or if module and shapes do not fit.
+
+        Examples
+        --------
+        >>> import numpy as np, torch
+        >>> from pvae_brian import Encoder
+        >>> module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 8), torch.nn.Flatten())
+        >>> encoder = Encoder.from_module(module, np.zeros(2), image_shape=(1, 8, 8))
+        >>> encoder.posterior_rates(np.zeros((5, 8, 8))).shape
+        (5, 2)
+        """
+        image_shape = _check_image_shape(image_shape)
+        if isinstance(log_rate, Tensor):
+            log_rate = _as_numpy(log_rate)
+        # A copy: the encoder stays the same whatever becomes of the user's array.
+        log_rate = np.array(log_rate, dtype=np.float64).reshape(-1)
+        if log_rate.size == 0 or not np.isfinite(log_rate).all():
+            raise ValueError(
+                f"log_rate must hold finite numbers, one for each latent, got {log_rate.size} "
+                f"numbers of which {np.isfinite(log_rate).sum()} are finite"
+            )
+        if not isinstance(module, nn.Module):
+            module = _Wrapped(module)
+        model = PoissonVAE(
+            module,
+            decoder,
+            torch.as_tensor(log_rate),
+            excitatory_only=excitatory_only,
+            rate_clamp=rate_clamp,
+            rate_offset=rate_offset,
+        )
+        encoder = cls(model.eval(), image_shape, {"format": "module"})
+        encoder._check_modules()
+        return encoder
+
+    def _check_modules(self) -> None:
+        try:
+            gains = self._log_gains(np.zeros((2, self.n_inputs)))
+        except (RuntimeError, TypeError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"the module must take images of shape (n, *{self.image_shape}), but failed on them"
+                f" ({one_line(error)}); give the image_shape that it was trained on"
+            ) from error
+        if gains.shape != (2, self.n_latents):
+            raise ValueError(
+                f"the module must return log-gains of shape (n, {self.n_latents}), one for each "
+                f"log_rate, got {gains.shape} for 2 images"
+            )
+        if not self.has_decoder:
+            return
+        try:
+            images = self.decode(np.zeros((2, self.n_latents)))
+        except (RuntimeError, TypeError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"the decoder must take counts of shape (n, {self.n_latents}), but failed on them "
+                f"({one_line(error)}); give one that was trained with this encoder"
+            ) from error
+        if images.shape != (2, self.n_inputs):
+            raise ValueError(
+                f"the decoder must return images of {self.n_inputs} pixels, got "
+                f"{images.shape[1]}; give one that was trained with this encoder"
+            )
+
+    @property
+    def n_inputs(self) -> int:
+        """Pixels of an image."""
+        return int(np.prod(self.image_shape))
+
+    @property
+    def n_latents(self) -> int:
+        """Latent neurons."""
+        return self.model.n_latents
+
+    @property
+    def prior_rates(self) -> np.ndarray:
+        """Expected spikes per window without a stimulus, shape (n_latents,)."""
+        with torch.no_grad():
+            return _as_numpy(self.model.log_rate.double().exp())
+
+    def gains(self, images: ArrayLike) -> np.ndarray:
+        """Gains dr of the encoder, shape (n_stimuli, n_latents), dimensionless.
+
+        Parameters
+        ----------
+        images : array_like
+            Shape (n_stimuli, n_inputs), (n_stimuli, height, width) or
+            (n_stimuli, 1, height, width).
+
+        Raises
+        ------
+        ValueError
+            If images have the wrong size, are not finite, or if there are none.
+        """
+        return np.exp(self._log_gains(check_images(images, self.n_inputs)))
+
+    def posterior_rates(self, images: ArrayLike, *, clamped: bool = True) -> np.ndarray:
+        """Expected spikes per window, shape (n_stimuli, n_latents).
+
+        Parameters
+        ----------
+        images : array_like
+            As in `gains`.
+        clamped : bool
+            Whether to apply the model's clamp on the log rate, if it has one.
+
+        Raises
+        ------
+        ValueError
+            As in `gains`.
+        """
+        log_gains = self._log_gains(check_images(images, self.n_inputs))
+        with torch.no_grad():
+            rates = self.model.posterior_rates(torch.as_tensor(log_gains), clamped=clamped)
+        return _as_numpy(rates)
+
+    def kl_divergence(self, images: ArrayLike) -> np.ndarray:
+        """The model's own KL term, shape (n_stimuli,), in nats: the sum of `kl_per_latent`."""
+        return self.kl_per_latent(images).sum(axis=1)
+
+    def kl_per_latent(self, images: ArrayLike) -> np.ndarray:
+        r"""The model's own KL term, :math:`r_i\,(1 - dr_i + dr_i \ln dr_i)`, in nats.
+
+        Parameters
+        ----------
+        images : array_like
+            As in `gains`.
+
+        Returns
+        -------
+        ndarray, shape (n_stimuli, n_latents)
+
+        Notes
+        -----
+        It does not see the clamp on the rate. Where that acts, the divergence between the Poisson
+        laws differs; `compare` reports both.
+        """
+        log_gains = self._log_gains(check_images(images, self.n_inputs))
+        with torch.no_grad():
+            return _as_numpy(self.model.kl_divergence(torch.as_tensor(log_gains)))
+
+    def decode(self, counts: ArrayLike) -> np.ndarray:
+        """Reconstruct images from counts (or rates).
+
+        Parameters
+        ----------
+        counts : array_like, shape (n_stimuli, n_latents)
+
+        Returns
+        -------
+        ndarray, shape (n_stimuli, n_inputs)
+
+        Raises
+        ------
+        ValueError
+            If the counts have another shape or are not finite, or if there is no decoder.
+        """
+        # A copy: the decoder is the user's, and may work in place.
+        counts = np.array(counts, dtype=np.float64)
+        if counts.ndim != 2 or counts.shape[1] != self.n_latents or len(counts) == 0:
+            raise ValueError(
+                f"counts must be of shape (n_stimuli, {self.n_latents}) with at least one "
+                f"stimulus, got shape {counts.shape}"
+            )
+        if not np.isfinite(counts).all():
+            raise ValueError(
+                f"counts must be finite, got {counts.size - np.isfinite(counts).sum()} NaN or "
+                f"infinite values of {counts.size}"
+            )
+        if not self.has_decoder:
+            raise ValueError("this encoder has no decoder; give one as from_module(decoder=...)")
+        images = _in_batches(self.model.decode, counts, self.model.decoder)
+        return images.reshape(len(counts), -1)
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether `decode` works."""
+        return self.model.decoder is not None
+
+    def _log_gains(self, images: np.ndarray) -> np.ndarray:
+        images = images.reshape(len(images), *self.image_shape)
+        return _in_batches(self.model.log_gain, images, self.model.encoder)
+
+
+class _Wrapped(nn.Module):
+    """A callable as a module; of a bound method such as ``vae.encode`` its owner is a part."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self._function = function
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, nn.Module):
+            self._owner = owner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._function(x)
+
+
+def load_encoder(
+    path: str | os.PathLike,
+    *,
+    epoch: int | None = None,
+    ema: bool = False,
+    rate_clamp: float | str | None = "as trained",
+    log_rate: ArrayLike | None = None,
+    decoder: nn.Module | None = None,
+) -> Encoder:
+    """Load an encoder from a checkpoint, of which nothing is ever executed.
+
+    Parameters
+    ----------
+    path : path-like
+        A checkpoint of `train`; a ``.pt`` file or a folder of the authors' code, of any
+        generation; or a ``.pt2`` file that `torch.export.save` wrote of a module from image to
+        log-gain.
+    epoch : int, optional
+        Which epoch of an official folder; the highest by default.
+    ema : bool
+        Take the moving average of the weights of an official checkpoint.
+    rate_clamp : float or None, optional
+        Another soft clamp on the log rate than the model was trained with; None for none.
+    log_rate : array_like, shape (n_latents,), optional
+        Log prior rates of a ``.pt2`` file. By default its own parameter ``log_rate``.
+    decoder : nn.Module, optional
+        Decoder to go with a ``.pt2`` file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder.
+    CheckpointError
+        If the file is damaged, foreign or hostile, or if it is a Gaussian or iterative VAE.
+    ValueError
+        If an option does not go with the file, or if ``rate_clamp`` is not finite.
+
+    Examples
+    --------
+    >>> from pvae_brian import load_encoder
+    >>> from pvae_brian.data import shipped_model
+    >>> encoder = load_encoder(shipped_model())
+    >>> encoder.n_inputs
+    256
+    """
+    path = Path(os.path.expanduser(path))
+    if path.suffix == ".pt2":
+        if epoch is not None or ema:
+            raise ValueError(f"epoch and ema are for the authors' checkpoints, not for {path}")
+        if not path.exists():
+            raise FileNotFoundError(f"no checkpoint at {path}; check the name")
+        encoder = _from_exported(path, log_rate, decoder)
+    else:
+        if log_rate is not None or decoder is not None:
+            raise ValueError(
+                f"log_rate and decoder go with a .pt2 file; {path} is none, and brings its own"
+            )
+        model, details = read_model(path, epoch=epoch, ema=ema)
+        encoder = Encoder(model.double(), (model.config.n_inputs,), details)
+    if rate_clamp != "as trained":
+        encoder.model.set_rate_clamp(rate_clamp)
+    return replace(encoder, details=encoder.details | {"rate_clamp": encoder.model.rate_clamp})
+
+
+def _from_exported(path: Path, log_rate: ArrayLike | None, decoder: nn.Module | None) -> Encoder:
+    module = read_exported(path)
+    if log_rate is None:
+        if "log_rate" not in module.state:
+            raise CheckpointError(
+                f"{path} says nothing of prior rates: it has no parameter log_rate; "
+                "pass log_rate=... (--log-rate)"
+            )
+        log_rate = module.state["log_rate"].detach().numpy()
+    shape = module.input_shape[1:]
+    if None in shape:
+        raise CheckpointError(
+            f"{path} was exported with images of no fixed size {shape}; export it again with only "
+            "the batch dimension dynamic"
+        )
+    encoder = Encoder.from_module(module, log_rate, image_shape=shape, decoder=decoder)
+    return replace(encoder, details={"file": str(path), "format": "torch.export"})
+
+
+def _check_image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    try:
+        sizes = tuple(operator.index(size) for size in shape)
+    except TypeError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise ValueError(
+            f"image_shape must be the shape of one image, such as (1, 16, 16), got {shape!r}"
+        )
+    return sizes
+
+
+def _in_batches(
+    function: Callable[[Tensor], Tensor], values: np.ndarray, module: nn.Module
+) -> np.ndarray:
+    """Apply a torch function to a float64 array in the precision and place of its module."""
+    parameter = next((p for p in module.parameters() if p.is_floating_point()), None)
+    like = parameter if parameter is not None else torch.empty(0, dtype=torch.float32)
+    with torch.no_grad():
+        return np.concatenate(
+            [
+                _as_numpy(function(torch.as_tensor(batch).to(like)))
+                for batch in np.array_split(values, max(1, -(-len(values) // _BATCH)))
+            ]
+        )
+
+
+def _as_numpy(tensor: Tensor) -> np.ndarray:
+    # Converted by torch, for numpy has no bfloat16.
+    return tensor.detach().cpu().double().numpy()

@@ -1,0 +1,134 @@
+"""Estimates with intervals: exact ones for Poisson totals, the bootstrap for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import chi2
+
+CONFIDENCE = 0.95
+_RESAMPLES = 2000
+# Bounds the memory of the bootstrap: weights held at once.
+_WEIGHTS = 2**23
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, or an array of them, with a 95 % confidence interval.
+
+    Attributes
+    ----------
+    value, low, high : float or ndarray
+        The estimate, and the ends of its interval.
+    """
+
+    value: float | np.ndarray
+    low: float | np.ndarray
+    high: float | np.ndarray
+
+    def scaled(self, factor: float) -> Estimate:
+        """The estimate in another unit: all three times a positive factor."""
+        return Estimate(self.value * factor, self.low * factor, self.high * factor)
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".4g"
+        return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+def poisson_interval(
+    total: float | np.ndarray, confidence: float = CONFIDENCE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exact interval for the mean of a Poisson law from one count of it (Garwood).
+
+    Parameters
+    ----------
+    total : int or ndarray
+        Counts.
+    confidence : float
+        The interval covers the mean at least this often.
+
+    Returns
+    -------
+    low, high : float or ndarray
+
+    References
+    ----------
+    Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28:437.
+
+    Examples
+    --------
+    >>> low, high = poisson_interval(0)
+    >>> float(low), round(float(high), 3)
+    (0.0, 3.689)
+    """
+    total = np.asarray(total, dtype=float)
+    tail = (1 - confidence) / 2
+    # chi2 has no law of 0 degrees of freedom; a count of 0 has its lower end at 0.
+    low = np.where(total > 0, chi2.ppf(tail, 2 * np.maximum(total, 1)) / 2, 0.0)
+    high = chi2.ppf(1 - tail, 2 * total + 2) / 2
+    # Empty index: scalars for a scalar.
+    return low[()], high[()]
+
+
+def bootstrap(
+    statistic: Callable[..., np.ndarray],
+    *columns: np.ndarray,
+    seed: int = 0,
+    n_resamples: int = _RESAMPLES,
+) -> Estimate:
+    """Percentile bootstrap over stimuli, for a statistic of means over stimuli.
+
+    Parameters
+    ----------
+    statistic : callable
+        From the means of each of ``columns`` (each of shape (..., *rest)) to the statistic, of
+        shape (...) or (..., *rest): applied to the sample and to all resamples at once.
+    *columns : ndarray, shape (n_stimuli,) or (n_stimuli, n_latents)
+        What is averaged over stimuli; the same stimuli are drawn for all of them.
+    seed : int
+        Of the resampling.
+    n_resamples : int
+        Resamples.
+
+    Returns
+    -------
+    Estimate
+        With one stimulus the ends are NaN: the spread over stimuli is not known. With few the
+        interval is too narrow, and it has no width where all stimuli are alike, as for a neuron
+        that never fired.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spikes, bits = np.array([2.0, 4.0, 3.0]), np.array([1.0, 2.0, 1.5])
+    >>> f"{bootstrap(lambda s, b: b / s, spikes, bits):.2f}"
+    '0.50 [0.50, 0.50]'
+    """
+    columns = [np.asarray(column, dtype=float) for column in columns]
+    n = len(columns[0])
+    generator = np.random.default_rng(seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = statistic(*(column.mean(axis=0) for column in columns))
+        resampled = []
+        at_once = max(1, _WEIGHTS // n)
+        for start in range(0, n_resamples, at_once):
+            size = min(at_once, n_resamples - start)
+            # How often each stimulus is drawn: a resampled mean is a product with these weights.
+            drawn = generator.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
+            weights = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(float)
+            resampled.append(statistic(*(weights @ column / n for column in columns)))
+    tail = 100 * (1 - CONFIDENCE) / 2
+    # Without interpolation: between a finite value and an infinite one there is nothing.
+    ends = np.percentile(
+        np.concatenate(resampled), [tail, 100 - tail], axis=0, method="inverted_cdf"
+    )
+    low, high = ends if n > 1 else np.full_like(ends, np.nan)
+    if np.ndim(value) == 0:
+        return Estimate(float(value), float(low), float(high))
+    return Estimate(value, low, high)

@@ -1,0 +1,88 @@
+"""One picture of a simulation: stimuli, spikes, reconstructions, measured against predicted."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from pvae_brian._checks import check_images
+from pvae_brian.encoder import Encoder
+from pvae_brian.report.plots import plot_image, plot_measured_against_predicted, plot_raster
+from pvae_brian.spikes import SpikeRecord
+
+
+def plot_overview(
+    encoder: Encoder, images: ArrayLike, record: SpikeRecord, *, n_shown: int = 5
+) -> Figure:
+    """Plot some stimuli, their rasters, and their reconstructions from the spikes.
+
+    Beside them, measured against predicted spikes of each neuron over all stimuli.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        With a decoder.
+    images : array_like
+        Square images, the stimuli of the record.
+    record : SpikeRecord
+        With spike times.
+    n_shown : int
+        How many stimuli to show; those nearest to the median number of spikes.
+
+    Returns
+    -------
+    Figure
+        Not bound to any window; save it with ``figure.savefig(path)``.
+
+    Raises
+    ------
+    ValueError
+        If the record holds counts only or is of another number of images, if the images are not
+        square, or if the encoder has no decoder.
+    """
+    images = check_images(images, encoder.n_inputs)
+    if len(images) != record.n_stimuli:
+        raise ValueError(
+            f"images must be the stimuli of the record, got {len(images)} images and a record of "
+            f"{record.n_stimuli}"
+        )
+    side = math.isqrt(images.shape[1])
+    if side**2 != images.shape[1]:
+        raise ValueError(f"images must be square, got {images.shape[1]} pixels")
+    shown = _typical(record.counts.sum(axis=1), n_shown)
+    decoded = encoder.decode(record.counts[shown])
+
+    figure = Figure(figsize=(1.7 * len(shown) + 4.2, 5.6), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[1.7 * len(shown), 4.2])
+    axes = left.subplots(3, len(shown), squeeze=False)
+    for column, (stimulus, reconstruction) in enumerate(zip(shown, decoded, strict=True)):
+        top, middle, bottom = axes[:, column]
+        image = images[stimulus].reshape(side, side)
+        scale = float(np.abs(image).max())
+        plot_image(image, top, scale=scale)
+        plot_raster(record, stimulus, middle)
+        plot_image(reconstruction.reshape(side, side), bottom, scale=scale)
+        top.set_title(_number(record.counts[stimulus].sum(), "spike", "spikes"), fontsize="medium")
+        if column:
+            middle.set_ylabel("")
+            middle.set_yticklabels([])
+    axes[0, 0].set_ylabel("stimulus")
+    axes[2, 0].set_ylabel("reconstruction\nfrom its spikes")
+    ax = plot_measured_against_predicted(record, right.subplots())
+    neurons = _number(record.n_latents, "neuron", "neurons")
+    stimuli = _number(record.n_stimuli, "stimulus", "stimuli")
+    ax.set_title(f"{neurons}, {stimuli}", fontsize="medium")
+    return figure
+
+
+def _typical(spikes: np.ndarray, n: int) -> np.ndarray:
+    """The stimuli whose number of spikes is nearest to the median, in their order."""
+    distance = np.abs(spikes - np.median(spikes))
+    return np.sort(np.argsort(distance, kind="stable")[:n])
+
+
+def _number(n: int, one: str, many: str) -> str:
+    return f"{n} {one if n == 1 else many}"

@@ -1,0 +1,75 @@
+"""A short table that a person can read."""
+
+from __future__ import annotations
+
+from pvae_brian.comparison import Comparison
+from pvae_brian.intervals import Estimate
+from pvae_brian.metabolism import MetabolicCost
+
+Row = tuple[str, str, str]
+
+
+def summary_rows(comparison: Comparison, cost: MetabolicCost) -> list[Row]:
+    """The main results as rows of text: what, value, and 95 % interval or remark.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Of `compare`.
+    cost : MetabolicCost
+        Of `metabolic_cost`, for the same record.
+
+    Returns
+    -------
+    list of tuple of str
+    """
+    fidelity, prior, coding = comparison.fidelity, comparison.prior, comparison.coding
+    clamp, sparsity = comparison.clamp, comparison.sparsity
+    return [
+        _row("measured spikes per stimulus", fidelity.measured),
+        ("predicted (posterior rates)", f"{fidelity.predicted:.4g}", f"z = {fidelity.z:+.2f}"),
+        ("predicted without the clamp", f"{clamp.unclamped:.4g}", ""),
+        ("prior rate cost", f"{prior.predicted:.4g}", "spikes per stimulus"),
+        _row("measured / prior rate cost", prior.ratio),
+        _row("spontaneous spikes per window", prior.spontaneous),
+        _row("Fano factor about the rates", fidelity.fano),
+        (
+            "Poisson goodness of fit",
+            f"p = {fidelity.fit.p_value:.3g}",
+            f"chi-square, {fidelity.fit.degrees_of_freedom} d.o.f.",
+        ),
+        (
+            "neurons outside their 95 % band",
+            f"{100 * fidelity.outside:.1f} %",
+            "about 5 % are expected",
+        ),
+        _row("KL per stimulus, nats", coding.kl_nats),
+        _row("KL per stimulus, bits", coding.kl_bits),
+        ("KL between the Poisson laws, nats", f"{clamp.poisson_kl:.4g}", ""),
+        _row("bits per spike", coding.bits_per_spike),
+        _row("fraction of zeros", sparsity.fraction_zeros),
+        _row("lifetime sparsity", sparsity.lifetime),
+        _row("population sparsity", sparsity.population),
+        _row("ATP per stimulus, spikes", cost.spiking_per_stimulus, ".3g"),
+        ("ATP per stimulus, rest", f"{cost.resting:.3g}", ""),
+        _row("ATP per stimulus, both", cost.total_per_stimulus, ".3g"),
+    ]
+
+
+def format_table(rows: list[Row]) -> str:
+    """Align rows in columns.
+
+    >>> print(format_table([("spikes", "1.5", "[1, 2]"), ("bits", "0.25", "")]))
+    spikes  1.5   [1, 2]
+    bits    0.25
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _row(name: str, estimate: Estimate, spec: str = ".4g") -> Row:
+    interval = f"[{estimate.low:{spec}}, {estimate.high:{spec}}]"
+    return name, f"{estimate.value:{spec}}", interval

@@ -1,0 +1,92 @@
+"""The way of the data is one-way, and importing the package is quick."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pvae_brian
+
+PACKAGE = Path(pvae_brian.__file__).parent
+
+# From the first to use nothing of the package to the last to use it all.
+ROOMS = [
+    "_checks",
+    "_files",
+    "models",
+    "data",
+    "encoder",
+    "neurons",
+    "conversion",
+    "spikes",
+    "engine",
+    "intervals",
+    "goodness",
+    "sparsity",
+    "metabolism",
+    "comparison",
+    "report",
+    "cli",
+    "__main__",
+]
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"relative: {path}"
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "pvae_brian" and len(parts) > 1 and parts[1] != "__version__":
+                rooms.add(parts[1])
+    return rooms
+
+
+SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    here = ROOMS.index(room_of(path))
+    for room in imported_rooms(path):
+        assert ROOMS.index(room) <= here, f"{path} imports from {room}, which comes after it"
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import pvae_brian", ["torch", "brian2", "matplotlib", "numpy", "scipy"]),
+        ("import pvae_brian.cli", ["torch", "brian2", "matplotlib", "scipy"]),
+        ("import pvae_brian.data", ["torch", "brian2", "matplotlib", "skimage", "sklearn"]),
+        ("from pvae_brian import LatentNeurons, simulate", ["torch"]),
+        ("from pvae_brian import load_encoder, train", ["brian2", "matplotlib"]),
+    ],
+)
+def test_import_loads_nothing_heavy(statement, absent):
+    code = f"{statement}\nimport sys\nprint([m for m in {absent!r} if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_public_names_are_all_there():
+    for name in pvae_brian.__all__:
+        assert getattr(pvae_brian, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        pvae_brian.no_such_name  # noqa: B018
