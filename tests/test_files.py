@@ -34,9 +34,14 @@ def test_permissions_are_the_users_usual_ones(tmp_path):
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "result.bin"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), write_whole(path, force=True) as file:
-        file.write(b"half of the n")
-        raise RuntimeError
+
+    def fail():
+        with write_whole(path, force=True) as file:
+            file.write(b"half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["result.bin"]
 
@@ -54,9 +59,14 @@ def test_an_existing_file_needs_force(tmp_path):
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
     path = tmp_path / "result.bin"
-    with pytest.raises(FileExistsError), write_whole(path) as file:
-        file.write(b"mine")
-        path.write_bytes(b"of another process")
+
+    def write():
+        with write_whole(path) as file:
+            file.write(b"mine")
+            path.write_bytes(b"of another process")
+
+    with pytest.raises(FileExistsError):
+        write()
     assert path.read_bytes() == b"of another process"
     assert os.listdir(tmp_path) == ["result.bin"]
 

@@ -221,7 +221,7 @@ def test_standalone_counts_are_poisson_with_synapses_monitors_and_new_stimuli(tm
     [[[-1.0]], [[np.nan]], [[np.inf]], np.zeros((0, 3)), np.zeros((2, 2, 2)), [["a"]], [[1e12]]],
 )
 def test_bad_rates(rates):
-    with pytest.raises(ValueError, match="rates must|rates are"):
+    with pytest.raises(ValueError, match=r"rates must|rates are"):
         LatentNeurons(rates, 1 * second)
 
 
@@ -231,7 +231,7 @@ def test_bad_windows():
     with pytest.raises(DimensionMismatchError):
         LatentNeurons([[1.0]], 1 * mV)
     for window in (0, -1, np.inf, np.nan):
-        with pytest.raises(ValueError, match="window must be a positive, finite time"):
+        with pytest.raises(ValueError, match=r"window must be a positive, finite time"):
             LatentNeurons([[1.0]], window * second)
 
 
