@@ -1,8 +1,9 @@
 from .comparison import Comparison, compare
 from .conversion import convert
-from .encoder import Encoder, load_encoder
+from .encoder import Encoder
 from .engine import simulate
 from .intervals import Estimate
+from .loading import load_encoder
 from .metabolism import BUDGETS, EnergyBudget, MetabolicCost, metabolic_cost
 from .models import (
     CheckpointError,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import operator
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from pvae_brian._checks import check_images
-from pvae_brian.models.checkpoints import CheckpointError, read_exported, read_model
 from pvae_brian.models.checkpoints.errors import one_line
 from pvae_brian.models.poisson_vae import PoissonVAE
 
@@ -276,89 +273,6 @@ class _Wrapped(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self._function(x)
-
-
-def load_encoder(
-    path: str | os.PathLike,
-    *,
-    epoch: int | None = None,
-    ema: bool = False,
-    rate_clamp: float | str | None = "as trained",
-    log_rate: ArrayLike | None = None,
-    decoder: nn.Module | None = None,
-) -> Encoder:
-    """Load an encoder from a checkpoint, of which nothing is ever executed.
-
-    Parameters
-    ----------
-    path : path-like
-        A checkpoint of `train`; a ``.pt`` file or a folder of the authors' code, of any
-        generation; or a ``.pt2`` file that `torch.export.save` wrote of a module from image to
-        log-gain.
-    epoch : int, optional
-        Which epoch of an official folder; the highest by default.
-    ema : bool
-        Take the moving average of the weights of an official checkpoint.
-    rate_clamp : float or None, optional
-        Another soft clamp on the log rate than the model was trained with; None for none.
-    log_rate : array_like, shape (n_latents,), optional
-        Log prior rates of a ``.pt2`` file. By default its own parameter ``log_rate``.
-    decoder : nn.Module, optional
-        Decoder to go with a ``.pt2`` file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file or folder.
-    CheckpointError
-        If the file is damaged, foreign or hostile, or if it is a Gaussian or iterative VAE.
-    ValueError
-        If an option does not go with the file, or if ``rate_clamp`` is not finite.
-
-    Examples
-    --------
-    >>> from pvae_brian import load_encoder
-    >>> from pvae_brian.data import shipped_model
-    >>> encoder = load_encoder(shipped_model())
-    >>> encoder.n_inputs
-    256
-    """
-    path = Path(os.path.expanduser(path))
-    if path.suffix == ".pt2":
-        if epoch is not None or ema:
-            raise ValueError(f"epoch and ema are for the authors' checkpoints, not for {path}")
-        if not path.exists():
-            raise FileNotFoundError(f"no checkpoint at {path}; check the name")
-        encoder = _from_exported(path, log_rate, decoder)
-    else:
-        if log_rate is not None or decoder is not None:
-            raise ValueError(
-                f"log_rate and decoder go with a .pt2 file; {path} is none, and brings its own"
-            )
-        model, details = read_model(path, epoch=epoch, ema=ema)
-        encoder = Encoder(model.double(), (model.config.n_inputs,), details)
-    if rate_clamp != "as trained":
-        encoder.model.set_rate_clamp(rate_clamp)
-    return replace(encoder, details=encoder.details | {"rate_clamp": encoder.model.rate_clamp})
-
-
-def _from_exported(path: Path, log_rate: ArrayLike | None, decoder: nn.Module | None) -> Encoder:
-    module = read_exported(path)
-    if log_rate is None:
-        if "log_rate" not in module.state:
-            raise CheckpointError(
-                f"{path} says nothing of prior rates: it has no parameter log_rate; "
-                "pass log_rate=... (--log-rate)"
-            )
-        log_rate = module.state["log_rate"].detach().numpy()
-    shape = module.input_shape[1:]
-    if None in shape:
-        raise CheckpointError(
-            f"{path} was exported with images of no fixed size {shape}; export it again with only "
-            "the batch dimension dynamic"
-        )
-    encoder = Encoder.from_module(module, log_rate, image_shape=shape, decoder=decoder)
-    return replace(encoder, details={"file": str(path), "format": "torch.export"})
 
 
 def _check_image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

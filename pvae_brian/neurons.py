@@ -81,7 +81,7 @@ class LatentNeurons(NeuronGroup):
     >>> neurons = LatentNeurons([[0.0, 200.0]], window=1*second, dt=1*ms)
     >>> network = Network(neurons)
     >>> network.run(1*second)
-    >>> int(neurons.counts[0, 0]), 100 < neurons.counts[0, 1] < 300
+    >>> int(neurons.counts[0, 0]), bool(100 < neurons.counts[0, 1] < 300)
     (0, True)
     >>> neurons.show([[5.0, 0.0]])
     >>> network.run(1*second)

@@ -20,6 +20,7 @@ ROOMS = [
     "models",
     "data",
     "encoder",
+    "loading",
     "neurons",
     "conversion",
     "spikes",

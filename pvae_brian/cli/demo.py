@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
 
     from pvae_brian.comparison import compare
     from pvae_brian.data import shipped_model, shipped_patches
-    from pvae_brian.encoder import load_encoder
     from pvae_brian.engine import simulate
+    from pvae_brian.loading import load_encoder
     from pvae_brian.metabolism import metabolic_cost
     from pvae_brian.report import format_table, plot_overview, summary_rows
 

@@ -58,7 +58,7 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
 
 def read_checkpoint(options: argparse.Namespace) -> Encoder:
     """Load the encoder that the options name."""
-    from pvae_brian.encoder import load_encoder
+    from pvae_brian.loading import load_encoder
 
     keywords = {}
     if options.rate_clamp is not None:

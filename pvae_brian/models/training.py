@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pvae_brian._checks import check_images, check_positive_integer, check_seed
+from pvae_brian.models.interrupt import stop_on_interrupt
 from pvae_brian.models.objective import FreeEnergy, free_energy
 from pvae_brian.models.poisson_vae import PoissonVAE
 from pvae_brian.models.prior import RunningMean, has_free_prior, set_prior
@@ -171,7 +169,7 @@ def train(
     steps = epochs * math.ceil(len(data) / batch_size)
     reconstruction, kl = [], []
     with (
-        _stop_on_interrupt() as interrupted,
+        stop_on_interrupt() as interrupted,
         tqdm(total=epochs, unit="epoch", disable=None if progress else True) as bar,
     ):
         # Inside, for torch takes seconds to load its optimisers.
@@ -279,26 +277,6 @@ def _make_step(
         return np.array([energy.reconstruction.item(), energy.kl.item()])
 
     return step
-
-
-@contextlib.contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag, so that no step is left half done; a second one raises."""
-    pressed = threading.Event()
-
-    def note(signum, frame):
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    # Only the main thread may handle signals; elsewhere Ctrl-C is the caller's affair.
-    is_main = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGINT, note) if is_main else None
-    try:
-        yield pressed.is_set
-    finally:
-        if is_main:
-            signal.signal(signal.SIGINT, previous)
 
 
 def _batches(data: Tensor, size: int, generator: torch.Generator):
