@@ -6,15 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def fraction_zeros(counts: ArrayLike) -> float:
-    """Share of silent entries of a count matrix.
-
-    >>> fraction_zeros([[0, 1], [0, 0]])
-    0.75
-    """
-    return float(np.mean(np.asarray(counts) == 0))
-
-
 def lifetime_sparsity(counts: ArrayLike) -> np.ndarray:
     r"""Sparsity of each neuron over m stimuli.
 

@@ -267,7 +267,7 @@ def test_every_interval_over_stimuli_holds_its_estimate(comparison):
 
 @pytest.mark.slow
 def test_z_is_standard_normal_and_the_fit_uniform_over_simulations(model, at_rest):
-    encoder, n_repeats = model.encoder, 40
+    encoder, n_repeats = model.encoder, 30
     found = [
         compare(encoder, model.images, run(model), spontaneous=at_rest).fidelity
         for _ in range(n_repeats)

@@ -74,16 +74,16 @@ def _facts(record, comparison, cost) -> dict:
         "device": record.device,
         "spikes_per_stimulus": fidelity.measured.value,
         "predicted_spikes_per_stimulus": fidelity.predicted,
-        "fidelity_z": float(fidelity.z),
+        "fidelity_z": _finite(float(fidelity.z)),
         "fano": _finite(fidelity.fano.value),
         "poisson_p_value": fidelity.fit.p_value,
         "prior_rate_cost": prior.predicted,
-        "spikes_over_prior_rate_cost": prior.ratio.value,
+        "spikes_over_prior_rate_cost": _finite(prior.ratio.value),
         "spontaneous_spikes_per_window": prior.spontaneous.value,
         "kl_nats_per_stimulus": coding.kl_nats.value,
         "kl_bits_per_stimulus": coding.kl_bits.value,
         "bits_per_spike": _finite(coding.bits_per_spike.value),
-        "poisson_kl_nats_per_stimulus": comparison.clamp.poisson_kl,
+        "poisson_kl_nats_per_stimulus": _finite(comparison.clamp.poisson_kl),
         "unclamped_spikes_per_stimulus": comparison.clamp.unclamped,
         "fraction_zeros": comparison.sparsity.fraction_zeros.value,
         "lifetime_sparsity": comparison.sparsity.lifetime.value,
@@ -97,5 +97,5 @@ def _facts(record, comparison, cost) -> dict:
 
 
 def _finite(value: float) -> float | None:
-    """JSON knows no infinity: what is not defined without spikes is null."""
+    """JSON knows no infinity: what is not defined, without spikes or a prior, is null."""
     return value if abs(value) < float("inf") else None

@@ -1,9 +1,9 @@
 """Modules saved by `torch.export.save`, read as data: nothing in the file is executed.
 
 `torch.export.load` unpickles parts of the file and evaluates strings in it as Python, so that a
-file can do whatever its author likes. Here the file is taken for what it is: `exported_archive`
-opens a zip of JSON (the graph) and raw bytes (the weights), and `exported_graph` runs the graph,
-of only the operators that `exported_operators` lists. Example inputs, custom objects, guards and
+file can do whatever its author likes. Here the file is taken for what it is: `archive`
+opens a zip of JSON (the graph) and raw bytes (the weights), and `graph` runs the graph,
+of only the operators that `operators` lists. Example inputs, custom objects, guards and
 symbolic expressions are never looked at. What a file can still do is ask for much memory or time.
 """
 
@@ -17,15 +17,15 @@ import torch
 from torch import Tensor
 
 from pvae_brian.models.checkpoints.errors import CheckpointError
-from pvae_brian.models.checkpoints.exported_archive import (
+from pvae_brian.models.checkpoints.exported.archive import (
     EXPORT_AGAIN,
     Archive,
     read_dtype,
     read_sizes,
     read_tensors,
 )
-from pvae_brian.models.checkpoints.exported_graph import Graph, read_graph
-from pvae_brian.models.checkpoints.exported_operators import show
+from pvae_brian.models.checkpoints.exported.graph import Graph, read_graph
+from pvae_brian.models.checkpoints.exported.operators import show
 
 _SCHEMA_VERSION = 8
 _MAX_PIXELS = 2**31
@@ -147,7 +147,7 @@ def read_exported(path: str | os.PathLike) -> ExportedModule:
     ------
     CheckpointError
         If the file is missing, damaged, hostile, of an older format or compiled; or if its module
-        holds custom objects or operators that are not on the list of `exported_operators`, is in
+        holds custom objects or operators that are not on the list of `operators`, is in
         training mode, or has more than one input or output.
 
     Examples

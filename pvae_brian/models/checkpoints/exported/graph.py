@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pvae_brian.models.checkpoints.errors import CheckpointError
-from pvae_brian.models.checkpoints.exported_operators import (
+from pvae_brian.models.checkpoints.exported.operators import (
     Operator,
     check_arguments,
     find_operator,

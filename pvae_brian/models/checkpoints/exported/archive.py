@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from pvae_brian.models.checkpoints.errors import CheckpointError
-from pvae_brian.models.checkpoints.exported_graph import DTYPES
-from pvae_brian.models.checkpoints.exported_operators import show
+from pvae_brian.models.checkpoints.exported.graph import DTYPES
+from pvae_brian.models.checkpoints.exported.operators import show
 
 EXPORT_AGAIN = (
     "export it again with torch >= 2.8: "
@@ -56,9 +56,8 @@ class Archive:
                 "its end is missing, or something stands before it; copy it again"
             )
         _refuse_other_kinds(names)
-        # PyTorch stores entries as they are. So none can swell to more than the file.
-        packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
-        if packed or sum(entry.file_size for entry in entries) > n_bytes:
+        # PyTorch stores entries as they are, so that none can swell to more than the file.
+        if sum(entry.file_size for entry in entries) > n_bytes:
             raise CheckpointError(f"it was packed by another program; {EXPORT_AGAIN}")
         self._entries = {entry.filename.partition("/")[2]: entry for entry in entries}
         for name, expected in _VERSIONS.items():
