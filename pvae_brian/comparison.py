@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import kl_div
-from scipy.stats import norm, poisson
+from scipy.stats import binomtest, norm, poisson
 
 from pvae_brian.encoder import Encoder
 from pvae_brian.engine import simulate
@@ -34,9 +34,9 @@ class Fidelity:
         Mean over stimuli of the sum of posterior rates.
     z : float
         Their difference in standard errors: standard normal if the simulation is right.
-    outside : float
-        Share of neurons whose total lies outside the central 95 % of its Poisson law; about
-        0.05 or below if the simulation is right.
+    outside : Estimate
+        Share of neurons whose total lies outside the central 95 % of its Poisson law, about 0.05
+        if the simulation is right; with the interval of Clopper and Pearson over neurons.
     fano : Estimate
         Squared deviations from the rates over the rates: 1 for Poisson counts.
     fit : FitTest
@@ -46,28 +46,28 @@ class Fidelity:
     measured: Estimate
     predicted: float
     z: float
-    outside: float
+    outside: Estimate
     fano: Estimate
     fit: FitTest
 
 
 @dataclass(frozen=True)
 class ClampEffect:
-    """What the soft clamp on the log rate does.
+    """What the soft clamp on the log rate does. Bootstrapped over stimuli.
 
     Attributes
     ----------
-    clamped, unclamped : float
+    clamped, unclamped : Estimate
         Predicted spikes per stimulus, with and without the clamp.
-    model_kl, poisson_kl : float
+    model_kl, poisson_kl : Estimate
         Nats per stimulus: the model's own KL term, and the divergence between the Poisson laws that
         are simulated. They agree where the clamp does nothing.
     """
 
-    clamped: float
-    unclamped: float
-    model_kl: float
-    poisson_kl: float
+    clamped: Estimate
+    unclamped: Estimate
+    model_kl: Estimate
+    poisson_kl: Estimate
 
 
 @dataclass(frozen=True)
@@ -228,15 +228,20 @@ def compare(
         n_latents=record.n_latents,
         fidelity=_fidelity(record.counts, record.rates),
         clamp=ClampEffect(
-            clamped=float(rates.sum(axis=1).mean()),
-            unclamped=float(encoder.posterior_rates(images, clamped=False).sum(axis=1).mean()),
-            model_kl=float(kl.sum(axis=1).mean()),
-            poisson_kl=float(kl_div(rates, prior_rates).sum(axis=1).mean()),
+            clamped=_mean(rates.sum(axis=1), record),
+            unclamped=_mean(encoder.posterior_rates(images, clamped=False).sum(axis=1), record),
+            model_kl=_mean(kl.sum(axis=1), record),
+            poisson_kl=_mean(kl_div(rates, prior_rates).sum(axis=1), record),
         ),
         prior=_prior_cost(record, prior_rates, spontaneous),
         coding=_coding_cost(record, kl),
         sparsity=_sparsity(record),
     )
+
+
+def _mean(values: np.ndarray, record: SpikeRecord) -> Estimate:
+    """Mean over stimuli; the record's seed makes all resamples those of the same stimuli."""
+    return bootstrap(lambda mean: mean, values, seed=record.seed)
 
 
 def _fidelity(counts: np.ndarray, rates: np.ndarray) -> Fidelity:
@@ -252,10 +257,15 @@ def _fidelity(counts: np.ndarray, rates: np.ndarray) -> Fidelity:
         measured=Estimate(total / n_stimuli, float(low) / n_stimuli, float(high) / n_stimuli),
         predicted=expected / n_stimuli,
         z=_z_score(total, expected),
-        outside=float(is_outside.mean()),
+        outside=_share(is_outside),
         fano=_fano(counts, rates),
         fit=poisson_fit(counts, rates),
     )
+
+
+def _share(is_so: np.ndarray) -> Estimate:
+    interval = binomtest(int(is_so.sum()), is_so.size).proportion_ci(CONFIDENCE)
+    return Estimate(float(is_so.mean()), float(interval.low), float(interval.high))
 
 
 def _z_score(total: int, expected: float) -> float:
@@ -281,7 +291,7 @@ def _prior_cost(
 ) -> PriorCost:
     spikes = record.counts.sum(axis=1)
     prior = prior_rates.sum()
-    measured = bootstrap(lambda mean: mean, spikes, seed=record.seed)
+    measured = _mean(spikes, record)
     at_rest = int(spontaneous.counts.sum())
     low, high = poisson_interval(at_rest)
     n_windows = spontaneous.n_stimuli
@@ -302,12 +312,12 @@ def _coding_cost(record: SpikeRecord, kl: np.ndarray) -> CodingCost:
     def bits_per_spike(nats, spikes):
         return nats * _BITS_PER_NAT / spikes
 
-    nats = bootstrap(lambda mean: mean, kl.sum(axis=1), seed=record.seed)
+    nats = _mean(kl.sum(axis=1), record)
     return CodingCost(
         kl_nats=nats,
         kl_bits=nats.scaled(_BITS_PER_NAT),
         bits_per_spike=bootstrap(bits_per_spike, kl.sum(axis=1), spikes, seed=record.seed),
-        kl_nats_per_neuron=bootstrap(lambda mean: mean, kl, seed=record.seed),
+        kl_nats_per_neuron=_mean(kl, record),
         bits_per_spike_per_neuron=bootstrap(bits_per_spike, kl, record.counts, seed=record.seed),
     )
 
@@ -315,9 +325,9 @@ def _coding_cost(record: SpikeRecord, kl: np.ndarray) -> CodingCost:
 def _sparsity(record: SpikeRecord) -> Sparsity:
     counts = record.counts
     return Sparsity(
-        fraction_zeros=bootstrap(lambda mean: mean, (counts == 0).mean(axis=1), seed=record.seed),
-        lifetime=bootstrap(lambda mean: mean, lifetime_sparsity_shares(counts), seed=record.seed),
-        population=bootstrap(lambda mean: mean, population_sparsity(counts), seed=record.seed),
+        fraction_zeros=_mean((counts == 0).mean(axis=1), record),
+        lifetime=_mean(lifetime_sparsity_shares(counts), record),
+        population=_mean(population_sparsity(counts), record),
     )
 
 

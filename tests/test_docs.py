@@ -29,6 +29,17 @@ def test_the_code_runs(page, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+# The other example trains for minutes.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["latents_in_your_own_network.py"])
+def test_the_example_runs(name, tmp_path):
+    result = subprocess.run(
+        [sys.executable, ROOT / "examples" / name], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)\)", page.read_text(encoding="utf-8")):

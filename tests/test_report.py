@@ -89,7 +89,8 @@ def test_summary_holds_the_numbers_of_the_comparison(example):
     assert rows["prior rate cost"][0] == f"{comparison.prior.predicted:.4g}"
     assert rows["measured / prior rate cost"][0] == f"{comparison.prior.ratio.value:.4g}"
     assert rows["bits per spike"][0] == f"{comparison.coding.bits_per_spike.value:.4g}"
-    assert rows["KL between the Poisson laws, nats"][0] == f"{comparison.clamp.poisson_kl:.4g}"
+    poisson_kl = comparison.clamp.poisson_kl.value
+    assert rows["KL between the Poisson laws, nats"][0] == f"{poisson_kl:.4g}"
     assert rows["ATP per stimulus, rest"][0] == f"{6 * 0.444e9:.3g}"
     spiking, both = (float(rows[f"ATP per stimulus, {part}"][0]) for part in ("spikes", "both"))
     assert both == pytest.approx(spiking + 6 * 0.444e9, rel=0.01)
