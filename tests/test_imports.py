@@ -1,4 +1,4 @@
-"""The way of the data is one-way, and importing the package is quick."""
+"""The way of the data is one-way, importing is quick, and a missing extra is named."""
 
 from __future__ import annotations
 
@@ -91,3 +91,40 @@ def test_public_names_are_all_there():
         assert getattr(pvae_brian, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         pvae_brian.no_such_name  # noqa: B018
+
+
+def run_python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_importing_the_data_room_imports_nothing_heavy():
+    code = (
+        "import sys, pvae_brian.data; "
+        "print(*{'torch', 'brian2', 'matplotlib', 'skimage', 'sklearn'} & set(sys.modules))"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("missing", "call"), [("skimage", "natural_patches(10, 10)"), ("sklearn", "load_digits()")]
+)
+def test_missing_extra_is_named_and_the_rest_works(missing, call):
+    code = (
+        f"import sys; sys.modules['{missing}'] = None\n"
+        "import numpy as np\n"
+        "from pvae_brian import data\n"
+        "data.patches_from_images(np.random.default_rng(0).normal(size=(1, 40, 90)), 3, 3)\n"
+        f"try: data.{call}\n"
+        "except ImportError as error: print(error)"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    assert 'pip install "pvae_brian[data]"' in result.stdout
