@@ -50,7 +50,14 @@ def write_whole(path: str | os.PathLike, *, force: bool = False) -> Iterator[Bin
         If there is no space or no permission.
     """
     path = check_writable(path, force=force)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", suffix=".part", dir=path.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(
+            prefix=f".{path.name}-", suffix=".part", dir=path.parent
+        )
+    except OSError as error:
+        # The user asked for this file and knows of no other.
+        error.filename = str(path)
+        raise
     try:
         # mkstemp makes files private; a result should have the user's usual permissions.
         umask = os.umask(0)

@@ -88,6 +88,12 @@ def test_demo_prints_a_table_and_saves_a_picture(tmp_path):
     assert_one_line_error(again.stderr, "pvae-brian-demo.png exists", "--force")
 
 
+def test_a_picture_of_no_known_format_is_refused_before_the_work(run_here):
+    output = run_here("demo", "-o", "picture.xyz", status=1)
+    assert output.out == ""
+    assert_one_line_error(output.err, "picture.xyz must end in a picture format")
+
+
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_simulate_an_official_checkpoint(name, images, run_here):
     checkpoint = CHECKPOINTS / name

@@ -29,8 +29,9 @@ def run(options: argparse.Namespace) -> int:
     from pvae_brian.engine import simulate
     from pvae_brian.loading import load_encoder
     from pvae_brian.metabolism import metabolic_cost
-    from pvae_brian.report import format_table, plot_overview, summary_rows
+    from pvae_brian.report import check_format, format_table, plot_overview, summary_rows
 
+    picture_format = check_format(path)
     encoder = load_encoder(shipped_model())
     images = shipped_patches()
     print(
@@ -56,6 +57,6 @@ def run(options: argparse.Namespace) -> int:
     )
     figure = plot_overview(encoder, images, record)
     with write_whole(path, force=options.force) as file:
-        figure.savefig(file, format=path.suffix.lstrip(".") or "png", dpi=150)
+        figure.savefig(file, format=picture_format, dpi=150)
     print(f"Picture: {path}")
     return 0

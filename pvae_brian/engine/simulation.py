@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 
 import brian2
 import numpy as np
@@ -11,6 +10,7 @@ from brian2 import second
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
+import pvae_brian
 from pvae_brian._checks import check_positive_integer, check_rates, check_seed, check_window
 from pvae_brian.engine.runtime import RuntimeEngine
 from pvae_brian.spikes import SpikeRecord, SpikeTimes
@@ -114,7 +114,7 @@ def simulate(
         seed=seed,
         device=target,
         versions={
-            "pvae_brian": version("pvae_brian"),
+            "pvae_brian": pvae_brian.__version__,
             "brian2": brian2.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -76,6 +77,23 @@ def plot_overview(
     stimuli = _number(record.n_stimuli, "stimulus", "stimuli")
     ax.set_title(f"{neurons}, {stimuli}", fontsize="medium")
     return figure
+
+
+def check_format(path: Path) -> str:
+    """Return the format of a picture by the ending of its name; without one it is png.
+
+    Raises
+    ------
+    ValueError
+        If matplotlib writes no such format.
+    """
+    name = path.suffix.lstrip(".").lower() or "png"
+    known = Figure().canvas.get_supported_filetypes()
+    if name not in known:
+        raise ValueError(
+            f"{path} must end in a picture format, one of {', '.join(known)}; try .png or .svg"
+        )
+    return name
 
 
 def _typical(spikes: np.ndarray, n: int) -> np.ndarray:
