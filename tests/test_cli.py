@@ -230,6 +230,12 @@ def test_an_error_of_a_process_is_one_line_and_status_1(tmp_path):
     assert_one_line_error(result.stderr, "images must be finite")
 
 
+def test_a_reader_that_leaves_early_gets_no_complaint(tmp_path):
+    command = f"'{sys.executable}' -m pvae_brian info '{shipped_model()}' | true"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=tmp_path)
+    assert result.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
