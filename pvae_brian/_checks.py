@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 # Brian2 counts in 32-bit integers.
-_LARGEST_RATE = 1e9
+LARGEST_RATE = 1e9
 
 
 def check_rates(rates: ArrayLike) -> np.ndarray:
@@ -20,6 +20,8 @@ def check_rates(rates: ArrayLike) -> np.ndarray:
     ValueError
         If the array is not two-dimensional, empty, not numeric, or has a negative, NaN,
         infinite or absurdly large (above 1e9) entry.
+    brian2.DimensionMismatchError
+        If the array has a unit.
     """
     rates = _as_floats(rates, "rates")
     if rates.ndim != 2:
@@ -37,9 +39,9 @@ def check_rates(rates: ArrayLike) -> np.ndarray:
             f"{rates[stimulus, latent]} for stimulus {stimulus}, latent {latent} "
             f"({bad.sum()} such of {rates.size}); check the encoder and its images"
         )
-    if rates.max() > _LARGEST_RATE:
+    if rates.max() > LARGEST_RATE:
         raise ValueError(
-            f"rates must not exceed {_LARGEST_RATE:g} spikes per window, got {rates.max():g}; "
+            f"rates must not exceed {LARGEST_RATE:g} spikes per window, got {rates.max():g}; "
             "counts would overflow; are the images scaled as in training?"
         )
     return rates
@@ -129,6 +131,15 @@ def check_images(images: ArrayLike, n_inputs: int) -> np.ndarray:
 
 
 def _as_floats(values: ArrayLike, name: str) -> np.ndarray:
+    if hasattr(values, "dim"):
+        # A Brian2 quantity; numpy would drop its unit without a word.
+        from brian2.units.fundamentalunits import DIMENSIONLESS, fail_for_dimension_mismatch
+
+        fail_for_dimension_mismatch(
+            values,
+            DIMENSIONLESS,
+            f"{name} carry no unit (rates are expected spikes per window: multiply Hz by it)",
+        )
     array = np.asarray(values)
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} must be real numbers, got an array of type {array.dtype}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from brian2 import Hz, NeuronGroup, second
+from brian2.devices.device import RuntimeDevice, get_device
 from numpy.typing import ArrayLike
 
 from pvae_brian._checks import check_rates, check_window
@@ -62,14 +63,16 @@ class LatentNeurons(NeuronGroup):
     ValueError
         If rates are negative, not finite or of the wrong shape, or if the window is not positive.
     brian2.DimensionMismatchError
-        If the window is not a time with its unit.
+        If the window is not a time with its unit, or if rates have one.
 
     Notes
     -----
     State variables: ``rate`` (Hz), ``arrival`` (time of the next spike), ``count``, ``shown``
     (when the stimulus was shown) and the shared
     ``window_duration``. ``SpikeMonitor(neurons, variables='arrival')`` records the
-    continuous spike times. Downstream `brian2.Synapses` see at most one spike of a neuron per
+    continuous spike times. Next arrivals are drawn as each run starts, so that `brian2.seed` before
+    a run makes it repeatable, runs after ``restore`` are independent, and a changed ``rate`` holds
+    from the next run on. Downstream `brian2.Synapses` see at most one spike of a neuron per
     step, late by the queue before it; keep ``rate*dt`` well below 1 where that matters. Inside a
     window `count` holds the spikes emitted so far; it is exact at the end of each window.
 
@@ -99,7 +102,7 @@ class LatentNeurons(NeuronGroup):
         codeobj_class=None,
     ):
         duration = check_window(window)
-        rates = check_rates(np.atleast_2d(np.asarray(rates)))
+        rates = check_rates(np.atleast_2d(rates))
         super().__init__(
             rates.size,
             _MODEL,
@@ -115,11 +118,14 @@ class LatentNeurons(NeuronGroup):
         self.add_attribute("n_latents")
         self.n_stimuli, self.n_latents = rates.shape
         self._duration = duration
+        self._is_running = False
         self.window_duration = duration * second
         self.show(rates)
 
     def show(self, rates: ArrayLike) -> None:
         """Show other stimuli from now on: a new window starts and counts begin at zero.
+
+        Between runs the window starts with the next run; in a `brian2.network_operation`, at once.
 
         Parameters
         ----------
@@ -131,7 +137,7 @@ class LatentNeurons(NeuronGroup):
         ValueError
             If rates are negative, not finite or of another shape.
         """
-        rates = check_rates(np.atleast_2d(np.asarray(rates)))
+        rates = check_rates(np.atleast_2d(rates))
         if rates.shape != (self.n_stimuli, self.n_latents):
             raise ValueError(
                 f"rates must have the group's shape ({self.n_stimuli}, {self.n_latents}), got "
@@ -139,10 +145,22 @@ class LatentNeurons(NeuronGroup):
             )
         self.rate = rates.ravel() / self._duration * Hz
         self.count = 0
-        self.shown = "t"
-        # Two steps, so that no silent neuron divides by its rate.
         self.arrival = "inf*second"
-        self.arrival["rate > 0*Hz"] = "t - log(1 - rand())/rate"
+        # Between runs the clock may be another network's; the time is known when the run starts.
+        self.shown = "t" if self._is_running else "inf*second"
+        if self._is_running:
+            self._draw_arrivals()
+
+    def _draw_arrivals(self) -> None:
+        """Draw the next arrival of every neuron that has none waiting.
+
+        A Poisson process has no memory, so this may be done at any time. Done at the start of each
+        run, it makes runs independent after `restore`, repeatable after `seed`, and true to rates
+        that were changed between them.
+        """
+        # In two steps, for C++ standalone cannot use t in both a condition and its statement.
+        self.arrival["arrival > t"] = "inf*second"
+        self.arrival["arrival == inf*second and rate > 0*Hz"] = "t - log(1 - rand())/rate"
 
     @property
     def counts(self) -> np.ndarray:
@@ -157,4 +175,13 @@ class LatentNeurons(NeuronGroup):
                 f"the window must be a multiple of the time step, got {self._duration} s and "
                 f"dt={self.clock.dt} ({steps:g} steps); choose dt = window / n_steps"
             )
+        self.shown["shown == inf*second"] = "t"
+        self._draw_arrivals()
+        # A standalone device only plans its runs: nothing can be shown while they go on.
+        self._is_running = isinstance(get_device(), RuntimeDevice)
         super().before_run(run_namespace)
+
+    def after_run(self):
+        """Note that the run has ended (called by Brian2)."""
+        self._is_running = False
+        super().after_run()

@@ -11,6 +11,7 @@ import pytest
 from brian2 import (
     Clock,
     DimensionMismatchError,
+    Hz,
     Network,
     NeuronGroup,
     SpikeMonitor,
@@ -18,6 +19,7 @@ from brian2 import (
     Synapses,
     ms,
     mV,
+    network_operation,
     prefs,
     second,
     seed,
@@ -246,3 +248,97 @@ def test_showing_another_number_of_stimuli():
     neurons = LatentNeurons([[1.0, 2.0]], 1 * second)
     with pytest.raises(ValueError, match=r"shape \(1, 2\), got \(2, 2\)"):
         neurons.show(np.ones((2, 2)))
+
+
+def mean_count(network, neurons, duration=100 * ms):
+    network.run(duration)
+    return neurons.counts.mean()
+
+
+FIVE = np.full((100, 100), 5.0)
+# Five standard errors of the mean of 10 000 counts.
+MARGIN = 5 * np.sqrt(5 / FIVE.size)
+
+
+def test_networks_one_after_another_start_their_windows_anew(target):
+    """The default clock still shows the end of the run before when a group is made."""
+    for _ in range(3):
+        neurons = LatentNeurons(FIVE, 100 * ms)
+        assert abs(mean_count(Network(neurons), neurons) - 5) < MARGIN
+
+
+@pytest.mark.parametrize("elapsed", [30 * ms, 200 * ms])
+def test_a_stale_clock_does_not_matter(target, elapsed):
+    Network(NeuronGroup(1, "v : 1")).run(elapsed)
+    neurons = LatentNeurons(FIVE, 100 * ms)
+    assert abs(mean_count(Network(neurons), neurons) - 5) < MARGIN
+
+
+@pytest.mark.parametrize("elapsed", [30 * ms, 200 * ms])
+def test_a_group_added_to_a_network_that_has_run(target, elapsed):
+    network = Network(NeuronGroup(1, "v : 1", dt=1 * ms))
+    network.run(elapsed)
+    neurons = LatentNeurons(FIVE, 100 * ms, dt=1 * ms)
+    network.add(neurons)
+    assert abs(mean_count(network, neurons) - 5) < MARGIN
+    np.testing.assert_allclose(neurons.shown, elapsed)
+
+
+@pytest.mark.parametrize("when", ["before the first run", "in the middle of a window"])
+def test_restored_trials_are_independent(target, when):
+    rates = np.full((1, 2000), 0.5)
+    neurons = LatentNeurons(rates, 100 * ms, dt=1 * ms)
+    network = Network(neurons)
+    if when == "in the middle of a window":
+        network.run(20 * ms)
+    network.store()
+    first = neurons.counts
+    trials = []
+    for _ in range(20):
+        network.restore()
+        network.run(100 * ms - network.t)
+        trials.append(neurons.counts[0] - first[0])
+    share = 1.0 if when == "before the first run" else 0.8
+    expected = np.full((20, 2000), 0.5 * share)
+    trials = np.array(trials)
+    assert poisson_fit(trials, expected).p_value > FALSE_ALARM
+    # Successive trials of a neuron are uncorrelated, in standard errors.
+    product = (trials[1:] - expected[1:]) * (trials[:-1] - expected[:-1])
+    assert abs(product.mean()) < 5 * 0.5 * share / np.sqrt(product.size)
+
+
+def test_a_seed_set_after_construction_makes_a_run_repeatable(target):
+    counts = []
+    for _ in range(2):
+        neurons = LatentNeurons([RATES], 100 * ms, dt=1 * ms)
+        seed(7)
+        Network(neurons).run(100 * ms)
+        counts.append(neurons.counts)
+    np.testing.assert_array_equal(*counts)
+
+
+@pytest.mark.parametrize("before", [5.0, 0.0])
+def test_a_changed_rate_holds_from_the_next_run_on(target, before):
+    neurons = LatentNeurons(np.full(FIVE.shape, before), 100 * ms, dt=1 * ms)
+    neurons.rate = 50 * Hz
+    assert abs(mean_count(Network(neurons), neurons) - 5) < MARGIN
+
+
+def test_stimuli_shown_while_the_network_runs(target):
+    neurons = LatentNeurons(np.zeros(FIVE.shape), 100 * ms, dt=1 * ms)
+
+    @network_operation(dt=200 * ms)
+    def change(t):
+        if t > 0 * ms:
+            neurons.show(FIVE)
+
+    network = Network(neurons, change)
+    network.run(200 * ms)
+    assert not neurons.counts.any()
+    assert abs(mean_count(network, neurons) - 5) < MARGIN
+
+
+def test_rates_with_a_unit_are_refused():
+    for rates in ([[50.0]] * Hz, [50.0] * Hz, 50 * Hz):
+        with pytest.raises(DimensionMismatchError, match="rates carry no unit"):
+            LatentNeurons(rates, 100 * ms)

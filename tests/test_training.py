@@ -401,3 +401,10 @@ def test_ctrl_c_on_the_command_line_saves_what_was_learned(tmp_path):
     assert encoder.details["training"]["interrupted"] is True
     assert encoder.details["training"]["epochs_done"] < 10**6
     assert list(tmp_path.glob("*.part")) == []
+
+
+def test_images_of_the_wrong_scale_end_in_an_error_not_in_a_useless_model():
+    images = np.random.default_rng().uniform(0, 255, size=(64, 64))
+    model = PoissonVAE.from_config(PoissonVAEConfig(n_inputs=64, n_latents=8))
+    with pytest.raises(FloatingPointError, match=r"diverged|no longer finite"):
+        train(model, images, epochs=30)

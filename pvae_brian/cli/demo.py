@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     images = shipped_patches()
     print(
         f"A P-VAE with {encoder.n_latents} latents looks at {len(images)} natural-image patches "
-        f"that it was not trained on,\neach for {options.window:g} s, as {encoder.n_latents} "
-        "Poisson neurons in Brian2.\n",
+        f"that it was not trained on,\neach for {options.window:g} s: one Poisson neuron in Brian2 "
+        "for each patch and latent.\n",
         flush=True,
     )
     record = simulate(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
-from pvae_brian._checks import check_images, check_positive_integer, check_seed
+from pvae_brian._checks import LARGEST_RATE, check_images, check_positive_integer, check_seed
 from pvae_brian.models.interrupt import stop_on_interrupt
 from pvae_brian.models.objective import FreeEnergy, free_energy
 from pvae_brian.models.poisson_vae import PoissonVAE
@@ -142,7 +142,7 @@ def train(
     ValueError
         If images or settings are out of range, or if the device is missing.
     FloatingPointError
-        If the free energy is no longer finite.
+        If the free energy is no longer finite, or rates are absurdly large (above 1e9).
 
     Examples
     --------
@@ -193,6 +193,7 @@ def train(
         set_prior(model, _mean_rates(model, data, batch_size, clamped=False))
     posterior = _mean_rates(model, data, batch_size)
     model.cpu()
+    _check_rates(posterior)
     return TrainingRecord(
         beta=float(beta),
         epochs=epochs,
@@ -325,6 +326,15 @@ def _find_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {name!r} cannot be used ({reason}); try 'cpu'") from error
     return device
+
+
+def _check_rates(mean_rates: Tensor) -> None:
+    largest = float(mean_rates.max())
+    if largest > LARGEST_RATE:
+        raise FloatingPointError(
+            f"training diverged: a latent would fire {largest:.3g} spikes per image; scale the "
+            "images to about unit variance, as z-scored ones are"
+        )
 
 
 def _check_finite(mean: np.ndarray, learning_rate: float) -> None:
