@@ -197,6 +197,29 @@ def test_the_users_brian2_is_left_as_it_was(target, monkeypatch):
     defaultclock.dt = 0.1 * ms
 
 
+@needs_compiler
+def test_cython_streams_of_the_user_go_on_as_if_nothing_had_been_simulated(monkeypatch):
+    """Cython code draws ahead into buffers that it frees; a mix-up crashes or repeats numbers."""
+    start_scope()
+    monkeypatch.setitem(prefs, "codegen.target", "cython")
+
+    def draw(simulates: bool):
+        group = NeuronGroup(50, "v : 1", threshold="v > 2", reset="")
+        group.run_regularly("v = rand()", dt=0.1 * ms)
+        network = Network(group)
+        seed(11)
+        values = []
+        # Longer than a buffer of 20 000 numbers, so that buffers are freed and filled again.
+        for _ in range(30):
+            if simulates:
+                simulate(np.full((20, 50), 30.0), n_steps=20, device="cython")
+            network.run(2 * ms)
+            values.append(np.array(group.v[:]))
+        return np.array(values)
+
+    np.testing.assert_array_equal(draw(True), draw(False))
+
+
 INSIDE_STANDALONE = """
     from brian2 import *
     from brian2.devices.device import get_device

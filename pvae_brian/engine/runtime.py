@@ -133,17 +133,41 @@ class RuntimeEngine:
 @contextlib.contextmanager
 def _own_runtime() -> Iterator[None]:
     """Activate the runtime device, and give back device, default clock and random state."""
-    state = runtime_device.get_random_state()
     is_other_device = get_device() is not runtime_device
     clock = runtime_device.defaultclock
     dt = clock.dt if is_other_device and clock is not None else None
     if is_other_device:
         set_device(runtime_device)
     try:
-        yield
+        with _own_random_state():
+            yield
     finally:
         if is_other_device:
             reset_device()
             if dt is not None:
                 clock.dt = dt
-        runtime_device.set_random_state(state)
+
+
+# Cython code draws ahead into buffers, to which the device holds pointers, and frees a buffer as it
+# fills the next. Device.set_random_state would bring back pointers to what was freed meanwhile.
+# So the user's buffers are set aside untouched, and these are ours, kept from run to run.
+_BUFFERS = ("rand_buffer", "randn_buffer")
+_our_buffers = {name: np.zeros(1, dtype=np.intp) for name in _BUFFERS}
+
+
+@contextlib.contextmanager
+def _own_random_state() -> Iterator[None]:
+    numpy_state = np.random.get_state()  # noqa: NPY002, for Brian2 draws from it
+    names = [*_BUFFERS, *(f"{name}_index" for name in _BUFFERS)]
+    theirs = {name: getattr(runtime_device, name).copy() for name in names}
+    for name in _BUFFERS:
+        getattr(runtime_device, name)[:] = _our_buffers[name]
+        getattr(runtime_device, f"{name}_index")[:] = 0
+    try:
+        yield
+    finally:
+        for name in _BUFFERS:
+            _our_buffers[name] = getattr(runtime_device, name).copy()
+        for name in names:
+            getattr(runtime_device, name)[:] = theirs[name]
+        np.random.set_state(numpy_state)  # noqa: NPY002
