@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -131,8 +132,9 @@ def check_images(images: ArrayLike, n_inputs: int) -> np.ndarray:
 
 
 def _as_floats(values: ArrayLike, name: str) -> np.ndarray:
-    if hasattr(values, "dim"):
-        # A Brian2 quantity; numpy would drop its unit without a word.
+    # There can be no quantity without Brian2 loaded; numpy would drop its unit without a word.
+    brian2 = sys.modules.get("brian2")
+    if brian2 is not None and isinstance(values, brian2.Quantity):
         from brian2.units.fundamentalunits import DIMENSIONLESS, fail_for_dimension_mismatch
 
         fail_for_dimension_mismatch(
