@@ -1,7 +1,7 @@
 from .comparison import Comparison, compare
 from .conversion import convert
 from .encoder import Encoder
-from .engine import simulate
+from .engine import BuildError, EngineError, simulate
 from .intervals import Estimate
 from .loading import load_encoder
 from .metabolism import BUDGETS, EnergyBudget, MetabolicCost, metabolic_cost
@@ -13,22 +13,31 @@ from .models import (
     save_checkpoint,
     train,
 )
-from .neurons import LatentNeurons
-from .spikes import SpikeRecord, SpikeTimes
+from .neurons import Bernoulli, NeuronModel, Poisson, Refractory, Sampler
+from .neurons.group import LatentNeurons
+from .spikes import Psth, SpikeRecord, SpikeTimes
 
 __version__: str
 
 __all__ = [
     "BUDGETS",
+    "Bernoulli",
+    "BuildError",
     "CheckpointError",
     "Comparison",
     "Encoder",
     "EnergyBudget",
+    "EngineError",
     "Estimate",
     "LatentNeurons",
     "MetabolicCost",
+    "NeuronModel",
+    "Poisson",
     "PoissonVAE",
     "PoissonVAEConfig",
+    "Psth",
+    "Refractory",
+    "Sampler",
     "SpikeRecord",
     "SpikeTimes",
     "TrainingRecord",

@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike
 LARGEST_RATE = 1e9
 
 
-def check_rates(rates: ArrayLike) -> np.ndarray:
+def check_rates(rates: ArrayLike, *, copy: bool = True) -> np.ndarray:
     """Return expected spikes per window as a float64 array (n_stimuli, n_latents), or raise.
+
+    Without ``copy``, an array that is right already, perhaps a memory map, is returned as it is.
 
     Raises
     ------
@@ -24,7 +26,7 @@ def check_rates(rates: ArrayLike) -> np.ndarray:
     brian2.DimensionMismatchError
         If the array has a unit.
     """
-    rates = _as_floats(rates, "rates")
+    rates = _as_floats(rates, "rates", copy=copy)
     if rates.ndim != 2:
         raise ValueError(
             f"rates must have shape (n_stimuli, n_latents), got shape {rates.shape}; "
@@ -32,8 +34,9 @@ def check_rates(rates: ArrayLike) -> np.ndarray:
         )
     if rates.size == 0:
         raise ValueError(f"rates must hold at least one stimulus and one latent, got {rates.shape}")
-    bad = ~np.isfinite(rates) | (rates < 0)
-    if bad.any():
+    # Two passes without temporary arrays: NaN is neither.
+    if not (rates.min() >= 0 and rates.max() < np.inf):
+        bad = ~np.isfinite(rates) | (rates < 0)
         stimulus, latent = np.argwhere(bad)[0]
         raise ValueError(
             f"rates are expected spike counts per window: finite and not negative; got "
@@ -60,22 +63,17 @@ def check_window(window: object) -> float:
     ValueError
         If it is not a single time, positive and finite.
     """
-    # Not brian2.check_units: it would hide the signatures of our functions.
-    from brian2 import Quantity, second
-    from brian2.units.fundamentalunits import fail_for_dimension_mismatch
-
-    try:
-        quantity = Quantity(window)
-    except (TypeError, ValueError):
-        raise TypeError(f"window must be a time such as 1*second, got {window!r}") from None
-    fail_for_dimension_mismatch(
-        quantity, second, f"window must be a time with its unit, such as 1*second, got {window!r}"
-    )
-    if quantity.size != 1:
-        raise ValueError(f"window must be a single time, got {window!r}")
-    seconds = float(quantity)
+    seconds = _as_seconds(window, "window")
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"window must be a positive, finite time, got {window!r}; try 1*second")
+    return seconds
+
+
+def check_duration(duration: object, name: str) -> float:
+    """Return a time that may be zero, in seconds, or raise as `check_window` does."""
+    seconds = _as_seconds(duration, name)
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"{name} must be a finite time, not negative, got {duration!r}")
     return seconds
 
 
@@ -131,7 +129,7 @@ def check_images(images: ArrayLike, n_inputs: int) -> np.ndarray:
     return images
 
 
-def _as_floats(values: ArrayLike, name: str) -> np.ndarray:
+def _as_floats(values: ArrayLike, name: str, *, copy: bool = True) -> np.ndarray:
     # There can be no quantity without Brian2 loaded; numpy would drop its unit without a word.
     brian2 = sys.modules.get("brian2")
     if brian2 is not None and isinstance(values, brian2.Quantity):
@@ -145,7 +143,24 @@ def _as_floats(values: ArrayLike, name: str) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} must be real numbers, got an array of type {array.dtype}")
-    return array.astype(np.float64)
+    return array.astype(np.float64, copy=copy)
+
+
+def _as_seconds(duration: object, name: str) -> float:
+    # Not brian2.check_units: it would hide the signatures of our functions.
+    from brian2 import Quantity, second
+    from brian2.units.fundamentalunits import fail_for_dimension_mismatch
+
+    try:
+        quantity = Quantity(duration)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a time such as 1*second, got {duration!r}") from None
+    fail_for_dimension_mismatch(
+        quantity, second, f"{name} must be a time with its unit, such as 1*second, got {duration!r}"
+    )
+    if quantity.size != 1:
+        raise ValueError(f"{name} must be a single time, got {duration!r}")
+    return float(quantity)
 
 
 def _as_integer(value: int, name: str) -> int:

@@ -6,7 +6,7 @@ from brian2 import second
 from numpy.typing import ArrayLike
 
 from pvae_brian.encoder import Encoder
-from pvae_brian.neurons import LatentNeurons
+from pvae_brian.neurons.group import LatentNeurons
 
 
 def convert(

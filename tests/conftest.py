@@ -1,13 +1,26 @@
-"""Exported modules that several test modules read.
+"""What several test modules share: a cache of compiled programs, and exported modules.
 
 torch loads in the fixtures, so that tests of rates, neurons and spikes run where it is missing.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def program_cache(tmp_path_factory):
+    """Compile programs once for all tests, also those in other processes, and not for the user."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # One level up is common to all workers.
+        folder = folder.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PVAE_BRIAN_CACHE", str(folder / "programs"))
+        yield folder / "programs"
 
 
 @pytest.fixture(scope="session")

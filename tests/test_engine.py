@@ -30,19 +30,15 @@ from scipy.stats import kstest
 
 import pvae_brian
 from pvae_brian import SpikeRecord, simulate
-from pvae_brian.engine import simulation
+from pvae_brian.engine import block, devices
 from pvae_brian.goodness import poisson_fit
 
+from .chance import FALSE_ALARM, STANDARD_ERRORS, fresh_seed
 from .marks import needs_compiler
 
-# A chi-square test of right counts fails by chance once in a million runs.
-FALSE_ALARM = 1e-6
-TARGETS = ["numpy", pytest.param("cython", marks=needs_compiler)]
+COMPILED = pytest.param("cpp_standalone", marks=needs_compiler)
+TARGETS = ["numpy", pytest.param("cython", marks=needs_compiler), COMPILED]
 RATES = [0.0, 0.05, 1.0, 5.0, 50.0, 148.0]
-
-
-def fresh_seed() -> int:
-    return int(np.random.SeedSequence().generate_state(1)[0])
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -61,21 +57,45 @@ def test_one_stimulus_one_latent(target):
 @pytest.mark.slow
 @pytest.mark.parametrize("n_steps", [50, 1000])
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=needs_compiler)])
 def test_a_million_counts_are_poisson(target, rate, n_steps):
     rates = np.full((10_000, 100), rate)
     record = simulate(rates, n_steps=n_steps, device=target, seed=fresh_seed())
-    assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
+    check_law(record, rates)
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("n_steps", [20, 50, 1000])
+@pytest.mark.parametrize("rate", [0.05, 0.3, 1.0, 5.0, 50.0, 148.0])
+def test_compiled_counts_are_poisson_in_sixty_cases(rate, n_steps):
+    """Blocks, parts and workers included: sixty and more cases, with Bonferroni's limit.
+
+    Eighteen here with four seeds each; a case fails by chance with 1e-6 / 72.
+    """
+    rates = np.full((10_000, 100), rate)
+    for _ in range(4):
+        record = simulate(rates, n_steps=n_steps, device="cpp_standalone", seed=fresh_seed())
+        check_law(record, rates, n_cases=72)
+
+
+def check_law(record, rates, n_cases: int = 1) -> None:
+    fit = poisson_fit(record.counts, rates)
+    print("chi-square", fit)
+    assert fit.p_value > FALSE_ALARM / n_cases
+    rate = rates.flat[0]
     if rate:
-        # A second route: the mean and the variance, each within 5 standard errors.
+        # A second route: the mean and the variance, each within 6 standard errors.
         n = rates.size
-        assert abs(record.counts.mean() - rate) < 5 * np.sqrt(rate / n)
-        assert abs(record.counts.var() - rate) < 5 * np.sqrt((rate + 2 * rate**2) / n)
+        assert abs(record.counts.mean() - rate) < STANDARD_ERRORS * np.sqrt(rate / n)
+        error = np.sqrt((rate + 2 * rate**2) / n)
+        assert abs(record.counts.var() - rate) < STANDARD_ERRORS * error
 
 
-def test_a_window_of_one_step_is_exact():
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_window_of_one_step_is_exact(target):
     rates = np.tile(RATES, (20_000, 1))
-    record = simulate(rates, n_steps=1, seed=fresh_seed())
+    record = simulate(rates, n_steps=1, seed=fresh_seed(), device=target)
     assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
 
 
@@ -105,11 +125,12 @@ def test_spike_times_and_counts_agree(target):
     np.testing.assert_array_equal(order, np.arange(len(spikes)))
 
 
+@pytest.mark.parametrize("target", ["numpy", COMPILED])
 @pytest.mark.parametrize("n_steps", [3, 100])
-def test_spike_times_are_uniform_and_intervals_exponential(n_steps):
+def test_spike_times_are_uniform_and_intervals_exponential(n_steps, target):
     """Poisson processes: arrivals are uniform in the window, and independent of the counts."""
     rates = np.full((20_000, 1), 8.0)
-    record = simulate(rates, n_steps=n_steps, seed=fresh_seed(), record="times")
+    record = simulate(rates, n_steps=n_steps, seed=fresh_seed(), record="times", device=target)
     spikes = record.spikes
     assert kstest(spikes.time, "uniform").pvalue > FALSE_ALARM
     # Stimuli are windows of one process of rate 8: the wait for the first spike, where there
@@ -147,18 +168,81 @@ def test_other_seeds_are_independent():
         assert abs((scores[a] * scores[b]).mean()) < 5 / np.sqrt(rates.size)
 
 
-def test_chunks_leave_no_trace_but_the_random_numbers(monkeypatch):
-    """More stimuli than fit in a chunk, and a last chunk that is not full."""
-    monkeypatch.setattr(simulation, "_CHUNK", 7000)
-    rates = np.tile(RATES, (5000, 1)) * (1 + np.arange(5000)[:, None] % 3)
-    record = simulate(rates, seed=fresh_seed(), record="times")
+@needs_compiler
+@pytest.mark.parametrize("n_workers", [2, 7])
+def test_workers_change_nothing(n_workers):
+    """Blocks of work end in any order, on any worker, and yet the record is the same."""
+    rates = np.random.default_rng(1).gamma(0.5, 4.0, (6000, 300))
+    one, many = (
+        simulate(rates, seed=3, device="cpp_standalone", record="times", n_workers=n)
+        for n in (1, n_workers)
+    )
+    np.testing.assert_array_equal(one.counts, many.counts)
+    for name, values in one.spikes.arrays().items():
+        np.testing.assert_array_equal(values, many.spikes.arrays()[name])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_blocks_and_parts_leave_no_trace_but_the_random_numbers(target, monkeypatch):
+    """More stimuli than fit in a block, more neurons than in a network, and both not full."""
+    monkeypatch.setattr(block, "BLOCK", 35_000)
+    monkeypatch.setattr(devices, "_RUNTIME_NEURONS", 5000)
+    rates = np.tile(RATES, (15_000, 1)) * (1 + np.arange(15_000)[:, None] % 3)
+    record = simulate(rates, seed=fresh_seed(), record="times", device=target)
     assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
     counted = np.zeros(rates.shape, dtype=int)
     np.add.at(counted, (record.spikes.stimulus, record.spikes.latent), 1)
     np.testing.assert_array_equal(counted, record.counts)
-    # Chunks draw different numbers: the same stimulus in two of them has independent counts.
-    size = 7000 // len(RATES)
-    assert (record.counts[:size] != record.counts[size : 2 * size]).any()
+    # Blocks draw different numbers: the same stimulus in two of them has independent counts.
+    size = block.BLOCK // len(RATES)
+    first, second = slice(0, size), slice(size, 2 * size)
+    score = (record.counts[first] - rates[first]) * (record.counts[second] - rates[second])
+    spread = np.sqrt((rates[first] * rates[second]).sum())
+    assert abs(score.sum()) < STANDARD_ERRORS * spread
+
+
+def test_one_stimulus_with_more_latents_than_a_block_holds(monkeypatch):
+    monkeypatch.setattr(block, "BLOCK", 1000)
+    rates = np.full((3, 5000), 2.0)
+    record = simulate(rates, seed=fresh_seed())
+    assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
+
+
+def test_seeds_of_parts_all_differ():
+    plan = block.Plan(n_stimuli=3000, n_latents=700, seed=2, knows_arrivals=True, with_times=False)
+    seeds = [seed for b in range(plan.n_blocks) for seed in plan.part_seeds(b, 1000)]
+    assert len(set(seeds)) == len(seeds) > 2100
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    n=st.integers(0, 2000),
+    n_stimuli=st.integers(1, 10) | st.integers(70_000, 200_000),
+    coarse=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_fast_order_is_that_of_lexsort(n, n_stimuli, coarse, seed):
+    generator = np.random.default_rng(seed)
+    stimulus = generator.integers(n_stimuli, size=n, dtype=np.int32)
+    time = generator.random(n)
+    if coarse:
+        # Many spikes that 32 bits of time do not tell apart.
+        time = np.round(time, 1) + 1e-12 * generator.random(n)
+    time = np.minimum(time, 1)
+    order = block._order(stimulus, time)
+    np.testing.assert_array_equal(time[order], time[np.lexsort((time, stimulus))])
+    np.testing.assert_array_equal(stimulus[order], np.sort(stimulus))
+
+
+def test_auto_follows_the_size_of_the_job(monkeypatch):
+    small, large = (10, 100), (10**7, 100)
+    poisson = pvae_brian.Poisson()
+    assert devices.choose_device("auto", poisson, *small) == "numpy"
+    monkeypatch.setattr(devices, "has_compiler", lambda: True)
+    assert devices.choose_device("auto", poisson, *large) == "cpp_standalone"
+    monkeypatch.setattr(devices, "has_compiler", lambda: False)
+    assert devices.choose_device("auto", poisson, *large) == "numpy"
 
 
 def test_the_record_says_how_it_was_made():
@@ -326,7 +410,12 @@ def test_a_window_of_several_times():
         ({"n_steps": 2.5}, TypeError, "n_steps must be an integer, got 2.5"),
         ({"seed": -1}, ValueError, "seed must lie between"),
         ({"seed": "x"}, TypeError, "seed must be an integer"),
-        ({"device": "gpu"}, ValueError, "device must be one of 'auto', 'numpy', 'cython'"),
+        ({"device": "gpu"}, ValueError, "device must be one of 'auto', 'numpy', 'cython', 'cpp"),
+        ({"n_workers": 0}, ValueError, "n_workers must be at least 1"),
+        ({"neuron": "lif"}, ValueError, "neuron must be one of 'poisson', 'bernoulli'"),
+        ({"neuron": 3}, TypeError, "neuron must be a name"),
+        ({"neuron": "refractory"}, ValueError, "needs an absolute or a relative period"),
+        ({"neuron": "sampler", "device": "cython"}, ValueError, "drawn by numpy"),
         ({"record": "voltage"}, ValueError, "record must be one of"),
     ],
 )

@@ -24,6 +24,7 @@ ROOMS = [
     "neurons",
     "conversion",
     "spikes",
+    "spikes",
     "engine",
     "intervals",
     "goodness",

@@ -342,3 +342,35 @@ def test_rates_with_a_unit_are_refused():
     for rates in ([[50.0]] * Hz, [50.0] * Hz, 50 * Hz):
         with pytest.raises(DimensionMismatchError, match="rates carry no unit"):
             LatentNeurons(rates, 100 * ms)
+
+
+class RunError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("n_windows", [0, 3])
+def test_a_run_that_ends_in_an_exception_leaves_a_group_that_works(target, n_windows):
+    """As Ctrl-C in a notebook does: the next stimulus still gets a whole window."""
+    rates = np.tile(RATES, (3000, 1))
+    clock = Clock(0.02 * second)
+    neurons = LatentNeurons(rates, clock=clock)
+    fails_at = [n_windows + 0.5]
+
+    @network_operation(clock=clock)
+    def fail():
+        if fails_at and clock.t_ > fails_at[0]:
+            fails_at.clear()
+            raise RunError
+
+    network = Network(neurons, fail)
+    network.store()
+    network.run(n_windows * second)
+    # Brian2 wraps what network operations raise.
+    with pytest.raises((RunError, BrianObjectException)):
+        network.run(1 * second)
+    for restores in (False, True):
+        if restores:
+            network.restore()
+        neurons.show(rates)
+        network.run(1 * second)
+        assert poisson_fit(neurons.counts, rates).p_value > FALSE_ALARM

@@ -1,5 +1,6 @@
-"""The engine: rates in, simulated spike counts out."""
+"""The engine: rates in, simulated spikes out."""
 
+from pvae_brian.engine.errors import BuildError, EngineError
 from pvae_brian.engine.simulation import simulate
 
-__all__ = ["simulate"]
+__all__ = ["BuildError", "EngineError", "simulate"]

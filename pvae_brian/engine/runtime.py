@@ -1,38 +1,36 @@
-"""Runs of latent neurons on Brian2's runtime device, apart from the user's own Brian2 state."""
+"""Runs of a neuron model on Brian2's runtime device, apart from the user's own Brian2 state."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator
 
 import numpy as np
-from brian2 import Clock, Network, SpikeMonitor, second
-from brian2.codegen.runtime.cython_rt import CythonCodeObject
-from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2 import Clock, Network, SpikeMonitor, prefs, second
 from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
-from pvae_brian.neurons import LatentNeurons
-from pvae_brian.spikes import SpikeTimes
+from pvae_brian.engine.block import PartResult, check_complete
+from pvae_brian.engine.errors import EngineError
+from pvae_brian.neurons import NeuronModel
 
-_CODE_OBJECTS = {"numpy": NumpyCodeObject, "cython": CythonCodeObject}
 
+class RuntimeRunner:
+    """One network that is run again and again with other rates.
 
-class RuntimeEngine:
-    """One network of latent neurons that is run again and again with other rates.
-
-    A context manager: inside it the runtime device is active and seeded, and after it the
-    user's device, default clock and random state are as they were before.
+    A context manager: inside it the runtime device is active, and after it the user's device,
+    default clock, preferences and random state are as they were before.
 
     Parameters
     ----------
-    shape : tuple of int
-        (n_stimuli, n_latents) of a full chunk.
+    neuron : NeuronModel
+        What to simulate.
+    n : int
+        Neurons in the network.
     window_s : float
         Duration of the window in seconds.
     n_steps : int
         Time steps per window.
-    seed : int
-        Seed of all chunks together.
     target : {'numpy', 'cython'}
         Code generation target.
     with_times : bool
@@ -41,27 +39,24 @@ class RuntimeEngine:
 
     def __init__(
         self,
-        shape: tuple[int, int],
+        neuron: NeuronModel,
+        n: int,
         window_s: float,
         n_steps: int,
-        seed: int,
         target: str,
         with_times: bool,
     ):
-        self._shape = shape
+        self.n = n
+        self._neuron = neuron
         self._window_s = window_s
-        self._n_steps = n_steps
-        self._seed = seed
-        self._code_object = _CODE_OBJECTS[target]
+        self.n_steps = n_steps
+        self._target = target
         self._with_times = with_times
         self._stack = contextlib.ExitStack()
 
-    def __enter__(self) -> RuntimeEngine:
+    def __enter__(self) -> RuntimeRunner:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(_own_runtime())
-            runtime_device.seed(self._seed)
-            # A stream of its own for the times of spikes that no monitor saw.
-            self._generator = np.random.default_rng([self._seed, 1])
+            stack.enter_context(_own_runtime(self._target))
             self._build()
             self._stack = stack.pop_all()
         return self
@@ -70,82 +65,134 @@ class RuntimeEngine:
         self._stack.close()
 
     def _build(self) -> None:
-        self._neurons = LatentNeurons(
-            np.zeros(self._shape),
-            self._window_s * second,
-            clock=Clock(self._window_s / self._n_steps * second),
-            codeobj_class=self._code_object,
-        )
-        self._network = Network(self._neurons)
+        extra = self._neuron.n_extra_steps(self._window_s, self.n_steps)
+        self._last_step = self.n_steps + extra
+        population = self._neuron.population(self.n)
+        group = population.objects[0]
+        group.clock.dt = 1 / self.n_steps * second
+        for name, value in self._neuron.constants(self._window_s).items():
+            group.variables[name].get_value()[:] = value
+        self._population = population
+        self._network = Network(*population.objects)
         if self._with_times:
-            self._monitor = SpikeMonitor(
-                self._neurons, variables="arrival", codeobj_class=self._code_object
-            )
+            self._time = "t" if population.arrival is None else "arrival"
+            self._monitor = SpikeMonitor(group, variables=None if self._time == "t" else self._time)
             self._network.add(self._monitor)
         self._network.store()
 
-    def run(self, rates: np.ndarray) -> tuple[np.ndarray, SpikeTimes | None]:
+    def run(
+        self, rates: np.ndarray, arrivals: np.ndarray | None, seed: int, first_step: int = 0
+    ) -> PartResult:
         """Simulate one window.
 
         Parameters
         ----------
-        rates : ndarray, shape (n_stimuli, n_latents)
-            Expected spikes per window, for as many stimuli as a chunk holds or fewer.
+        rates : ndarray, shape (n,)
+            Expected spikes per window, for as many neurons as the network has or fewer.
+        arrivals : ndarray, shape (n,), or None
+            First arrivals in units of the window, for models that have them.
+        seed : int
+            Of this run.
+        first_step : int
+            Step to start from: none of the arrivals lies before it.
 
         Returns
         -------
-        counts : ndarray of int32, shape (n_stimuli, n_latents)
-        spikes : SpikeTimes or None
-        """
-        n_stimuli = len(rates)
-        # A short last chunk is filled up with silent neurons.
-        padded = np.zeros(self._shape)
-        padded[:n_stimuli] = rates
-        self._network.restore()
-        self._neurons.show(padded)
-        self._network.run(self._window_s * second)
-        counts = self._neurons.counts[:n_stimuli]
-        return counts, self._spike_times(counts, rates) if self._with_times else None
+        PartResult
 
-    def _spike_times(self, counts: np.ndarray, rates: np.ndarray) -> SpikeTimes:
-        neuron = np.array(self._monitor.i[:])
-        time = np.array(self._monitor.arrival[:] / second)
-        counts = counts.ravel()
-        waiting = counts - np.bincount(neuron, minlength=len(counts))
-        # Spikes that were counted at the end of the window but never emitted: given their number,
-        # the arrivals of a Poisson process are uniform between the last one seen and the end.
-        last = np.zeros(len(counts))
-        np.maximum.at(last, neuron, time)
-        late = np.repeat(np.arange(len(counts)), waiting)
-        end = self._window_s
-        late_time = end - (end - last[late]) * self._generator.random(len(late))
-        neuron = np.concatenate([neuron, late])
-        time = np.concatenate([time, late_time])
-        stimulus, latent = np.divmod(neuron, rates.shape[1])
-        order = np.lexsort((time, stimulus))
-        return SpikeTimes(
-            stimulus=stimulus[order].astype(np.int32),
-            latent=latent[order].astype(np.int32),
-            time=time[order],
+        Raises
+        ------
+        EngineError
+            If the run stopped early, or left spikes of the window behind.
+        """
+        n = len(rates)
+        self._network.restore()
+        population = self._population
+        # Neurons that are not needed stay silent.
+        _fill(population.rate, rates, 0.0)
+        if population.arrival is not None:
+            _fill(population.arrival, arrivals, np.inf)
+        runtime_device.seed(seed)
+        clock = population.objects[0].clock
+        self._network.t_ = first_step * clock.dt_
+        self._network.run((self._last_step - first_step) * clock.dt)
+        if clock.variables["timestep"].get_value()[0] != self._last_step:
+            raise EngineError("the simulation was stopped before the end of the window")
+        if population.arrival is not None:
+            check_complete(np.count_nonzero(population.arrival.get_value()[:n] < 1))
+        counts = population.count.get_value()[:n].astype(np.int32)
+        if not self._with_times:
+            return PartResult(counts)
+        return PartResult(
+            counts,
+            neuron=np.array(self._monitor.i[:]),
+            time=np.array(getattr(self._monitor, f"{self._time}_")[:]),
         )
 
 
+def _fill(variable, values: np.ndarray, rest: float) -> None:
+    array = variable.get_value()
+    array[: len(values)] = values
+    array[len(values) :] = rest
+
+
 @contextlib.contextmanager
-def _own_runtime() -> Iterator[None]:
-    """Activate the runtime device, and give back device, default clock and random state."""
+def _own_runtime(target: str) -> Iterator[None]:
+    """Activate the runtime device, and give back device, clock, preferences and random state."""
+    ours = {
+        "codegen.target": target,
+        # Brian2 would end the run on Ctrl-C as if it were complete.
+        "core.stop_on_keyboard_interrupt": False,
+    }
+    theirs = {name: prefs[name] for name in ours}
+    was_running = Network._globally_running
+    with _own_device(), _own_random_state(), _quick_collections():
+        try:
+            for name, value in ours.items():
+                prefs[name] = value
+            yield
+        finally:
+            for name, value in theirs.items():
+                prefs[name] = value
+            # A run that ends in an exception leaves it set.
+            Network._globally_running = was_running
+
+
+@contextlib.contextmanager
+def _quick_collections() -> Iterator[None]:
+    """Keep what exists now out of garbage collection: Brian2 collects before each run.
+
+    With torch loaded a collection takes 60 ms, longer than most runs.
+    """
+    if gc.get_freeze_count():
+        # The user has frozen objects; unfreezing ours would unfreeze theirs.
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@contextlib.contextmanager
+def _own_device() -> Iterator[None]:
+    """Activate the runtime device with a default clock of our own."""
+    # Changing the device copies the time step from one default clock to the other.
+    their_clocks = (runtime_device.defaultclock, get_device().defaultclock)
+    runtime_device.defaultclock = Clock(0.1 * second)
     is_other_device = get_device() is not runtime_device
-    clock = runtime_device.defaultclock
-    dt = clock.dt if is_other_device and clock is not None else None
+    their_dt = None if their_clocks[1] is None else their_clocks[1].dt
     if is_other_device:
         set_device(runtime_device)
     try:
-        with _own_random_state():
-            yield
+        yield
     finally:
         if is_other_device:
             reset_device()
-            if dt is not None:
-                clock.dt = dt
+            if their_dt is not None:
+                their_clocks[1].dt = their_dt
+        runtime_device.defaultclock = their_clocks[0]
 
 
 # Cython code draws ahead into buffers, to which the device holds pointers, and frees a buffer as it

@@ -1,8 +1,11 @@
-"""`simulate`: choose the device, split the work into chunks, put the record together."""
+"""`simulate`: choose the device, run the job block by block, put the record together."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
+import warnings
 
 import brian2
 import numpy as np
@@ -12,13 +15,13 @@ from tqdm import tqdm
 
 import pvae_brian
 from pvae_brian._checks import check_positive_integer, check_rates, check_seed, check_window
-from pvae_brian.engine.runtime import RuntimeEngine
-from pvae_brian.spikes import SpikeRecord, SpikeTimes
+from pvae_brian.engine.block import Plan
+from pvae_brian.engine.devices import choose_device, prepared
+from pvae_brian.engine.errors import BuildError
+from pvae_brian.engine.storage import storage
+from pvae_brian.neurons import NeuronModel, as_neuron
+from pvae_brian.spikes import SpikeRecord
 
-# Neurons in one network. Part of what a seed means: another size gives other counts.
-_CHUNK = 2**17
-
-_DEVICES = ("auto", "numpy", "cython")
 _RECORDS = ("counts", "times")
 
 
@@ -30,10 +33,14 @@ def simulate(
     device: str = "auto",
     record: str = "counts",
     progress: bool = False,
+    *,
+    neuron: str | NeuronModel = "poisson",
+    n_workers: int | None = None,
+    out: str | os.PathLike | None = None,
 ) -> SpikeRecord:
-    """Simulate Poisson neurons in Brian2 and count their spikes, exactly.
+    """Simulate one window of spiking neurons in Brian2 and count their spikes, exactly.
 
-    One `LatentNeurons` neuron per stimulus and latent runs for one window:
+    One neuron per stimulus and latent runs for one window; for Poisson neurons,
     ``counts[s, i] ~ Poisson(rates[s, i])`` for any ``n_steps``.
 
     Parameters
@@ -47,14 +54,23 @@ def simulate(
         spikes one by one.
     seed : int
         Seed, in [0, 2**32). The same seed, shape, ``n_steps``, device and Brian2 version give
-        the same counts.
-    device : {'auto', 'numpy', 'cython'}
-        Brian2 runtime target. 'auto' takes 'numpy', which is as fast as Cython for large groups
-        and needs no compiler.
+        the same counts and spike times, whatever the number of workers.
+    device : {'auto', 'numpy', 'cython', 'cpp_standalone'}
+        What runs Brian2's network. 'cpp_standalone' compiles it once, keeps the program in a cache
+        folder (``pvae-brian cache info``) and runs it in worker processes. 'auto' takes it for
+        large jobs (from 2e8 neuron-steps) where there is a C++ compiler, else 'numpy'.
     record : {'counts', 'times'}
         Whether to record the time of each spike besides the counts.
     progress : bool
         Show a progress bar, if on a terminal.
+    neuron : {'poisson', 'bernoulli', 'sampler'} or NeuronModel
+        What is simulated: exact Poisson neurons; Brian2's `PoissonGroup`, as a reference; one draw
+        per window, which simulates nothing; or a model such as `Refractory`.
+    n_workers : int, optional
+        Worker processes of 'cpp_standalone': at most, and by default, one per core.
+    out : path-like, optional
+        Folder that the record is written to while it is simulated, whole or not at all. Its
+        arrays, and those of the record that is returned, are then memory maps; rates may be one.
 
     Returns
     -------
@@ -65,13 +81,19 @@ def simulate(
     ------
     ValueError
         If rates are negative, not finite, empty or of the wrong shape, or if the window, the
-        number of steps, the seed, the device or what to record is out of range.
+        number of steps, the seed, the device, the neuron or what to record is out of range.
     brian2.DimensionMismatchError
         If the window is not a time with its unit.
+    FileExistsError, OSError
+        If ``out`` exists, or cannot be written, or the disk is full.
+    EngineError
+        If the C++ program cannot be built, or a worker process is killed; nothing is returned.
 
     Notes
     -----
-    The user's random state, active device and default clock are left as they were.
+    The user's random state, active device, default clock, preferences and magic network are left as
+    they were. Neurons whose first arrival lies beyond the window are silent and are not stepped,
+    which changes the cost, not the law. The network runs in units of the window.
 
     Examples
     --------
@@ -81,49 +103,53 @@ def simulate(
     >>> record.counts.shape, int(record.counts[0, 0])
     ((2, 2), 0)
     """
-    rates = check_rates(rates)
+    rates = check_rates(rates, copy=out is None)
     window_s = check_window(window)
     n_steps = check_positive_integer(n_steps, "n_steps")
     seed = check_seed(seed)
-    target = _choose(device, _DEVICES, "device")
-    with_times = _choose(record, _RECORDS, "record") == "times"
-    if target == "auto":
-        target = "numpy"
-
-    n_stimuli, n_latents = rates.shape
-    per_chunk = min(n_stimuli, max(1, _CHUNK // n_latents))
-    counts = np.empty((n_stimuli, n_latents), dtype=np.int32)
-    times = []
-    with (
-        RuntimeEngine(
-            (per_chunk, n_latents), window_s, n_steps, seed, target, with_times
-        ) as engine,
-        tqdm(total=n_stimuli, unit="stimuli", disable=None if progress else True) as bar,
-    ):
-        for start in range(0, n_stimuli, per_chunk):
-            chunk = rates[start : start + per_chunk]
-            counts[start : start + per_chunk], spikes = engine.run(chunk)
-            if spikes is not None:
-                times.append((spikes.stimulus + np.int32(start), spikes.latent, spikes.time))
-            bar.update(len(chunk))
-    return SpikeRecord(
-        counts=counts,
-        rates=rates,
-        window_s=window_s,
-        n_steps=n_steps,
+    if n_workers is not None:
+        n_workers = check_positive_integer(n_workers, "n_workers")
+    if record not in _RECORDS:
+        raise ValueError(f"record must be one of {', '.join(map(repr, _RECORDS))}, got {record!r}")
+    neuron = as_neuron(neuron)
+    target = choose_device(device, neuron, rates.size, n_steps)
+    neuron.check(rates, window_s, n_steps)
+    plan = Plan(
+        n_stimuli=rates.shape[0],
+        n_latents=rates.shape[1],
         seed=seed,
-        device=target,
-        versions={
-            "pvae_brian": pvae_brian.__version__,
-            "brian2": brian2.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        times=SpikeTimes(*map(np.concatenate, zip(*times, strict=True))) if with_times else None,
+        knows_arrivals=neuron.knows_arrivals,
+        with_times=record == "times",
     )
-
-
-def _choose(value: str, allowed: tuple[str, ...], name: str) -> str:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
-    return value
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(storage(rates, plan.with_times, out))
+        job = (neuron, plan, window_s, n_steps, n_workers)
+        try:
+            run = stack.enter_context(prepared(target, *job))
+        except BuildError as error:
+            if device != "auto":
+                raise
+            warnings.warn(f"simulating on numpy: {error}", stacklevel=2)
+            target = "numpy"
+            run = stack.enter_context(prepared(target, *job))
+        bar = stack.enter_context(
+            tqdm(total=plan.n_stimuli, unit="stimuli", disable=None if progress else True)
+        )
+        for block, spikes in enumerate(run(store.rates, store.counts)):
+            if spikes is not None:
+                spikes.time[:] *= window_s
+                store.append(spikes)
+            bar.update(plan.n_stimuli_in(block))
+        return store.finish(
+            window_s=window_s,
+            n_steps=n_steps,
+            seed=seed,
+            device=target,
+            neuron=neuron,
+            versions={
+                "pvae_brian": pvae_brian.__version__,
+                "brian2": brian2.__version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+        )

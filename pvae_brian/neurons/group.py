@@ -8,25 +8,7 @@ from brian2.devices.device import RuntimeDevice, get_device
 from numpy.typing import ArrayLike
 
 from pvae_brian._checks import check_rates, check_window
-
-_MODEL = """
-rate : Hz                      # of the Poisson process
-arrival : second               # continuous time of the next spike
-count : integer                # spikes since the stimulus was shown
-shown : second                 # when the stimulus was shown
-window_duration : second (shared)  # how long one stimulus is counted
-"""
-
-# A step emits at most one spike, so arrivals can queue up. At the window's last step, all that
-# still wait are counted at once: given a first arrival before the end, the number of others is
-# Poisson, and the process, having no memory, starts anew at the end. So counts are exact for
-# any dt.
-_RESET = """
-closing = int((timestep(t - shown, dt) + 1) % timestep(window_duration, dt) == 0)
-waiting = closing*(t + dt - arrival)
-count += 1 + poisson(rate*waiting)
-arrival += waiting - log(1 - rand())/rate
-"""
+from pvae_brian.neurons.poisson import EQUATIONS, RESET, THRESHOLD
 
 
 class LatentNeurons(NeuronGroup):
@@ -105,9 +87,9 @@ class LatentNeurons(NeuronGroup):
         rates = check_rates(np.atleast_2d(rates))
         super().__init__(
             rates.size,
-            _MODEL,
-            threshold="t + dt > arrival",
-            reset=_RESET,
+            EQUATIONS,
+            threshold=THRESHOLD,
+            reset=RESET,
             dt=dt,
             clock=clock,
             namespace={},

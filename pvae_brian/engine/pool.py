@@ -1,0 +1,63 @@
+"""Blocks of work on several workers at once, in order, with bounded memory."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from pvae_brian.engine.standalone.worker import Worker
+
+Result = TypeVar("Result")
+
+# Blocks that may be finished and waiting for an earlier one, for each worker.
+_AHEAD = 2
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def run_in_order(
+    task: Callable[[int, Worker], Result], n_tasks: int, workers: Sequence[Worker]
+) -> Iterator[Result]:
+    """Yield ``task(k, worker)`` for each k in order, each on the worker that is free.
+
+    A thread per worker sends it work and sees to its results. Whatever goes wrong, an interrupt
+    too, the workers are killed, and no thread is left when the error comes out.
+    """
+    idle = queue.SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def run(k: int) -> Result:
+        worker = idle.get()
+        try:
+            return task(k, worker)
+        finally:
+            idle.put(worker)
+
+    pool = ThreadPoolExecutor(len(workers), thread_name_prefix="pvae_brian")
+    futures = deque()
+    try:
+        for k in range(n_tasks):
+            if len(futures) == _AHEAD * len(workers):
+                yield futures.popleft().result()
+            futures.append(pool.submit(run, k))
+        while futures:
+            yield futures.popleft().result()
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        for worker in workers:
+            worker.kill()
+        raise
+    finally:
+        pool.shutdown(wait=True)
