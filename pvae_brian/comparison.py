@@ -14,10 +14,13 @@ from pvae_brian.encoder import Encoder
 from pvae_brian.engine import simulate
 from pvae_brian.goodness import FitTest, poisson_fit
 from pvae_brian.intervals import CONFIDENCE, Estimate, bootstrap, poisson_interval
+from pvae_brian.neurons import CountPrediction
 from pvae_brian.sparsity import lifetime_sparsity_shares, population_sparsity
 from pvae_brian.spikes import SpikeRecord
 
 _BITS_PER_NAT = 1 / math.log(2)
+# Half the width of a 95 % interval, in standard errors.
+_NORMAL = float(norm.ppf((1 + CONFIDENCE) / 2))
 # A record simulated elsewhere may differ from these rates by rounding in single precision.
 _ROUNDING = 1e-4
 
@@ -26,21 +29,27 @@ _ROUNDING = 1e-4
 class Fidelity:
     """Errors of the simulation, whatever the model.
 
+    Held against `SpikeRecord.prediction`: the posterior rates for Poisson neurons, renewal theory
+    for refractory ones; against the posterior rates where a neuron model predicts nothing.
+
     Attributes
     ----------
     measured : Estimate
-        Mean spikes per stimulus, with Garwood's interval for these stimuli.
+        Mean spikes per stimulus, with an interval for these stimuli (Garwood's for Poisson
+        counts).
     predicted : float
-        Mean over stimuli of the sum of posterior rates.
+        Mean over stimuli of the predicted spikes.
     z : float
         Their difference in standard errors: standard normal if the simulation is right.
     outside : Estimate
-        Share of neurons whose total lies outside the central 95 % of its Poisson law, about 0.05
-        if the simulation is right; with the interval of Clopper and Pearson over neurons.
+        Share of neurons whose total lies outside the central 95 % of its law, about 0.05 if the
+        simulation is right; with the interval of Clopper and Pearson over neurons.
     fano : Estimate
-        Squared deviations from the rates over the rates: 1 for Poisson counts.
+        Squared deviations from the predicted means over these.
+    predicted_fano : float
+        What it should be: predicted variance over predicted mean, 1 for Poisson counts.
     fit : FitTest
-        Chi-square test of all counts against their Poisson laws.
+        Chi-square test of all counts against Poisson laws of the posterior rates.
     """
 
     measured: Estimate
@@ -48,6 +57,7 @@ class Fidelity:
     z: float
     outside: Estimate
     fano: Estimate
+    predicted_fano: float
     fit: FitTest
 
 
@@ -145,6 +155,8 @@ class Comparison:
     ----------
     n_stimuli, n_latents : int
         How many of each.
+    neuron : str
+        Name of the neuron model that was simulated, or 'sampler'.
     fidelity : Fidelity
     clamp : ClampEffect
     prior : PriorCost
@@ -154,6 +166,7 @@ class Comparison:
 
     n_stimuli: int
     n_latents: int
+    neuron: str
     fidelity: Fidelity
     clamp: ClampEffect
     prior: PriorCost
@@ -218,6 +231,7 @@ def compare(
             n_steps=record.n_steps,
             seed=int(np.random.SeedSequence([record.seed, 1]).generate_state(1)[0]),
             device=record.device,
+            neuron=record.neuron,
         )
     else:
         rates_at_rest = np.tile(prior_rates, (spontaneous.n_stimuli, 1))
@@ -226,7 +240,8 @@ def compare(
     return Comparison(
         n_stimuli=record.n_stimuli,
         n_latents=record.n_latents,
-        fidelity=_fidelity(record.counts, record.rates),
+        neuron=record.neuron.name,
+        fidelity=_fidelity(record),
         clamp=ClampEffect(
             clamped=_mean(rates.sum(axis=1), record),
             unclamped=_mean(encoder.posterior_rates(images, clamped=False).sum(axis=1), record),
@@ -244,23 +259,44 @@ def _mean(values: np.ndarray, record: SpikeRecord) -> Estimate:
     return bootstrap(lambda mean: mean, values, seed=record.seed)
 
 
-def _fidelity(counts: np.ndarray, rates: np.ndarray) -> Fidelity:
-    n_stimuli = len(counts)
-    total, expected = int(counts.sum()), float(rates.sum())
-    low, high = poisson_interval(total)
-    per_neuron, expected_per_neuron = counts.sum(axis=0), rates.sum(axis=0)
-    tail = (1 - CONFIDENCE) / 2
-    is_outside = (per_neuron < poisson.ppf(tail, expected_per_neuron)) | (
-        per_neuron > poisson.ppf(1 - tail, expected_per_neuron)
-    )
+def _fidelity(record: SpikeRecord) -> Fidelity:
+    counts = record.counts
+    law = record.prediction or CountPrediction(mean=record.rates, variance=record.rates)
+    total, expected = int(counts.sum()), float(law.mean.sum())
+    low, high = _interval_of_total(total, law)
+    per_neuron = counts.sum(axis=0)
+    lowest, highest = _central_band(law)
     return Fidelity(
-        measured=Estimate(total / n_stimuli, float(low) / n_stimuli, float(high) / n_stimuli),
-        predicted=expected / n_stimuli,
-        z=_z_score(total, expected),
-        outside=_share(is_outside),
-        fano=_fano(counts, rates),
-        fit=poisson_fit(counts, rates),
+        measured=Estimate(total, low, high).scaled(1 / len(counts)),
+        predicted=expected / len(counts),
+        z=_z_score(total - expected, float(law.variance.sum())),
+        outside=_share((per_neuron < lowest) | (per_neuron > highest)),
+        fano=_fano(counts, law),
+        predicted_fano=float(law.variance.sum() / expected) if expected else np.nan,
+        fit=poisson_fit(counts, record.rates),
     )
+
+
+def _is_poisson(law: CountPrediction) -> bool:
+    return law.variance is law.mean
+
+
+def _interval_of_total(total: int, law: CountPrediction) -> tuple[float, float]:
+    if _is_poisson(law):
+        low, high = poisson_interval(total)
+        return float(low), float(high)
+    margin = _NORMAL * math.sqrt(law.variance.sum())
+    return total - margin, total + margin
+
+
+def _central_band(law: CountPrediction) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of the central 95 % of each neuron's total; normal if it is not Poisson."""
+    expected = law.mean.sum(axis=0)
+    if _is_poisson(law):
+        tail = (1 - CONFIDENCE) / 2
+        return poisson.ppf(tail, expected), poisson.ppf(1 - tail, expected)
+    margin = _NORMAL * np.sqrt(law.variance.sum(axis=0))
+    return expected - margin, expected + margin
 
 
 def _share(is_so: np.ndarray) -> Estimate:
@@ -268,21 +304,24 @@ def _share(is_so: np.ndarray) -> Estimate:
     return Estimate(float(is_so.mean()), float(interval.low), float(interval.high))
 
 
-def _z_score(total: int, expected: float) -> float:
-    if expected == 0:
-        return float("inf") if total else 0.0
-    return (total - expected) / math.sqrt(expected)
+def _z_score(difference: float, variance: float) -> float:
+    if variance == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return difference / math.sqrt(variance)
 
 
-def _fano(counts: np.ndarray, rates: np.ndarray) -> Estimate:
-    """Residual variance over mean; its standard error is that of Poisson counts."""
-    expected = rates.sum()
+def _fano(counts: np.ndarray, law: CountPrediction) -> Estimate:
+    """Residual variance over mean, with a normal interval."""
+    expected = law.mean.sum()
     if expected == 0:
         return Estimate(np.nan, np.nan, np.nan)
-    fano = float(((counts - rates) ** 2).sum() / expected)
-    # The variance of (z - rate)^2 for a Poisson z is rate + 2 rate^2.
-    error = float(np.sqrt((rates + 2 * rates**2).sum()) / expected)
-    margin = float(norm.ppf((1 + CONFIDENCE) / 2)) * error
+    squares = (counts - law.mean) ** 2
+    if _is_poisson(law):
+        # The variance of (z - rate)^2 for a Poisson z is rate + 2 rate^2.
+        error = math.sqrt((law.mean + 2 * law.mean**2).sum())
+    else:
+        error = float(np.std(squares)) * math.sqrt(squares.size)
+    fano, margin = float(squares.sum() / expected), _NORMAL * error / expected
     return Estimate(fano, fano - margin, fano + margin)
 
 

@@ -17,6 +17,8 @@ from pvae_brian import SpikeRecord
 from pvae_brian.cli import main
 from pvae_brian.data import shipped_model
 
+from .marks import needs_compiler
+
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 OFFICIAL = ["pvae_lin_k32_2025", "pvae_lin_k48", "pvae_mlp_k32"]
 
@@ -284,3 +286,71 @@ def test_checkpoints_that_are_none(name, message, images, run_here):
 def test_bad_training_settings(arguments, message, run_here):
     assert_one_line_error(run_here("train", *arguments, status=1).err, message)
     assert os.listdir() == []
+
+
+# Neuron models and compiled programs
+
+
+@pytest.fixture
+def images_file(tmp_path):
+    path = tmp_path / "few.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(20, 16, 16)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        ((), {"name": "poisson"}),
+        (("--neuron", "sampler"), {"name": "sampler"}),
+        (
+            ("--refractory", "0.002", "--recovery", "0.004", "--steps", "500"),
+            {"name": "refractory", "absolute": 0.002, "relative": 0.004},
+        ),
+    ],
+)
+def test_simulate_names_the_neuron(run_here, images_file, options, settings):
+    arguments = ("simulate", shipped_model(), "--images", images_file, *options)
+    facts = json.loads(run_here(*arguments, "--json").out)
+    assert facts["neuron"] == settings
+    table = run_here(*arguments).out
+    first = table.splitlines()[0].split()
+    assert first[:2] == ["neurons", settings["name"]]
+    assert ("no simulation" in table) == (settings["name"] == "sampler")
+
+
+def test_a_refractory_sampler_is_refused(run_here, images_file):
+    arguments = ("simulate", shipped_model(), "--images", images_file, "--neuron", "sampler")
+    output = run_here(*arguments, "--refractory", "0.002", status=1)
+    assert_one_line_error(output.err, "do not go with --neuron sampler")
+
+
+@needs_compiler
+def test_the_cache_is_listed_and_cleared(run_here, images_file, tmp_path, monkeypatch):
+    folder = tmp_path / "my cache"
+    monkeypatch.setenv("PVAE_BRIAN_CACHE", str(folder))
+    assert "0 compiled programs" in run_here("cache", "info").out
+    arguments = ("simulate", shipped_model(), "--images", images_file, "--json")
+    output = run_here(*arguments, "--device", "cpp_standalone", "--workers", "1")
+    assert json.loads(output.out)["device"] == "cpp_standalone"
+    (folder / "mine").mkdir()
+    (folder / "mine" / "notes.txt").touch()
+    output = run_here("cache", "info").out
+    assert str(folder) in output
+    assert "1 compiled programs" in output
+    facts = json.loads(run_here("cache", "info", "--json").out)
+    (program,) = facts["programs"]
+    assert (program["neuron"], program["record"]) == ("poisson", "counts")
+    assert program["bytes"] > 10_000
+    assert "Removed 1 compiled programs" in run_here("cache", "clear").out
+    assert json.loads(run_here("cache", "info", "--json").out)["programs"] == []
+    # What is not ours stays.
+    assert (folder / "mine" / "notes.txt").exists()
+
+
+def test_a_failing_compiler_is_one_line(run_here, images_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("PVAE_BRIAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CXX", "false")
+    arguments = ("simulate", shipped_model(), "--images", images_file)
+    output = run_here(*arguments, "--device", "cpp_standalone", status=1)
+    assert_one_line_error(output.err, "device='numpy' needs no compiler")

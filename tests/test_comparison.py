@@ -13,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, chi2, kstest, poisson
 
-from pvae_brian import Encoder, PoissonVAE, PoissonVAEConfig, compare, load_encoder, simulate
+from pvae_brian import (
+    Encoder,
+    PoissonVAE,
+    PoissonVAEConfig,
+    Refractory,
+    compare,
+    load_encoder,
+    simulate,
+)
 from pvae_brian.data import shipped_model, shipped_patches
 from pvae_brian.intervals import poisson_interval
 from pvae_brian.sparsity import lifetime_sparsity, population_sparsity
@@ -436,3 +444,37 @@ def test_rates_rounded_to_single_precision_are_accepted(model, record, at_rest, 
     rounded = dataclasses.replace(record, rates=record.rates.astype(np.float32).astype(float))
     again = compare(model.encoder, model.images, rounded, spontaneous=at_rest)
     assert again.fidelity.z == pytest.approx(comparison.fidelity.z, abs=1e-3)
+
+
+# Other neurons
+
+
+@pytest.mark.filterwarnings("ignore:Bernoulli neurons")
+@pytest.mark.parametrize(
+    "neuron", ["sampler", "bernoulli", Refractory(absolute=5 * ms, relative=10 * ms)]
+)
+def test_each_neuron_model_is_held_against_its_own_law(neuron):
+    """Steps so coarse, and periods so long, that a Poisson law would be far off."""
+    model = linear_model(n_stimuli=3000, log_rate=np.full(6, np.log(8.0)))
+    record = run(model, neuron=neuron, n_steps=400 if isinstance(neuron, Refractory) else 50)
+    comparison = compare(model.encoder, model.images, record)
+    fidelity = comparison.fidelity
+    assert comparison.neuron == record.neuron.name
+    assert abs(fidelity.z) < STANDARD_ERRORS
+    # Three times the margin of a 95 % interval is nearly six standard errors.
+    margin = 3 * (fidelity.fano.high - fidelity.fano.value)
+    assert abs(fidelity.fano.value - fidelity.predicted_fano) < margin
+    prediction = record.prediction
+    assert fidelity.predicted == pytest.approx(prediction.mean.sum() / record.n_stimuli)
+    if comparison.neuron == "sampler":
+        assert fidelity.predicted_fano == 1
+    else:
+        assert fidelity.predicted_fano < 0.95
+        # Which breaks the prediction of the model: its counts are not Poisson.
+        assert fidelity.fit.p_value < FALSE_ALARM
+    # At rest they are simulated with the same neurons.
+    at_rest = record.neuron.predict(
+        np.exp(model.log_rate)[None], record.window_s, record.n_steps
+    ).mean.sum()
+    spontaneous = comparison.prior.spontaneous
+    assert abs(spontaneous.value - at_rest) < 3 * (spontaneous.high - spontaneous.value)

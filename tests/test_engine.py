@@ -235,6 +235,65 @@ def test_the_fast_order_is_that_of_lexsort(n, n_stimuli, coarse, seed):
     np.testing.assert_array_equal(stimulus[order], np.sort(stimulus))
 
 
+@pytest.mark.parametrize("with_times", [True, False])
+@pytest.mark.parametrize("target", ["numpy", COMPILED])
+def test_a_record_on_disk_is_that_in_memory(target, with_times, tmp_path):
+    rates = np.random.default_rng(2).gamma(0.5, 2.0, (3000, 200))
+    np.save(tmp_path / "rates.npy", rates)
+    mapped = np.load(tmp_path / "rates.npy", mmap_mode="r")
+    keywords = {"seed": 8, "device": target, "record": "times" if with_times else "counts"}
+    in_memory = simulate(rates, **keywords)
+    on_disk = simulate(mapped, out=tmp_path / "record", **keywords)
+    for record in (on_disk, SpikeRecord.load(tmp_path / "record")):
+        assert isinstance(record.counts, np.memmap)
+        np.testing.assert_array_equal(record.counts, in_memory.counts)
+        np.testing.assert_array_equal(record.rates, rates)
+        if with_times:
+            for name, values in record.spikes.arrays().items():
+                np.testing.assert_array_equal(values, in_memory.spikes.arrays()[name])
+    with pytest.raises(FileExistsError):
+        simulate(rates, out=tmp_path / "record", **keywords)
+
+
+def test_nothing_is_written_for_bad_rates(tmp_path):
+    with pytest.raises(ValueError, match="stimulus 1, latent 0"):
+        simulate([[1.0], [-1.0]], out=tmp_path / "record")
+    assert not list(tmp_path.iterdir())
+
+
+LARGE_JOB = """
+    import resource, sys
+    import numpy as np
+    from pvae_brian import simulate
+
+    rates = np.random.default_rng(0).standard_gamma(0.5, size=(100_000, 512))
+    rates *= 0.6
+    record = simulate(rates, device={device!r})
+    assert record.counts.shape == (100_000, 512)
+    print(record.counts.mean() / rates.mean())
+    # In kilobytes, but in bytes on macOS. Workers hold a few megabytes each.
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+"""
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
+def test_a_large_job_fits_in_two_gigabytes():
+    """51 million neurons: the rates twice (the caller's, and the record's), and the counts."""
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(LARGE_JOB.format(device="cpp_standalone"))],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    ratio, peak = map(float, result.stdout.split())
+    # The relative standard error of the mean count is 1/sqrt(total).
+    assert abs(ratio - 1) < STANDARD_ERRORS / np.sqrt(0.3 * 100_000 * 512)
+    assert peak < 2e9
+
+
 def test_auto_follows_the_size_of_the_job(monkeypatch):
     small, large = (10, 100), (10**7, 100)
     poisson = pvae_brian.Poisson()
@@ -315,7 +374,7 @@ INSIDE_STANDALONE = """
     mine = NeuronGroup(2, 'v : 1', threshold='v > 0', reset='')
     mine.v = 1
     monitor = SpikeMonitor(mine)
-    record = pvae_brian.simulate([[0.0, 30.0]], window=1*second)
+    record = pvae_brian.simulate([[0.0, 30.0]], window=1*second, device={device!r})
     assert record.counts[0, 0] == 0 and record.counts[0, 1] > 0
     assert type(get_device()).__name__ == 'CPPStandaloneDevice', get_device()
     assert defaultclock.dt == 0.5*ms
@@ -326,8 +385,10 @@ INSIDE_STANDALONE = """
 
 @needs_compiler
 @pytest.mark.slow
-def test_simulate_inside_a_standalone_script(tmp_path):
-    script = textwrap.dedent(INSIDE_STANDALONE.format(directory=str(tmp_path / "project")))
+@pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
+def test_simulate_inside_a_standalone_script(tmp_path, device):
+    directory = str(tmp_path / "project")
+    script = textwrap.dedent(INSIDE_STANDALONE.format(directory=directory, device=device))
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
     )

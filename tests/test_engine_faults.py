@@ -96,7 +96,8 @@ def cold_cache(tmp_path, monkeypatch):
 @pytest.fixture
 def warm_cache(cold_cache, program_cache, expected):
     """A cache of one's own with one program in it."""
-    (entry,) = (e for e in _entries_of(program_cache) if e.neuron == "poisson" and not e.with_times)
+    kind = ("poisson", "counts")
+    (entry,) = (e for e in _entries_of(program_cache) if (e.neuron, e.record) == kind)
     shutil.copytree(entry.folder, cold_cache / entry.folder.name)
     return cold_cache
 

@@ -1,4 +1,4 @@
-"""The command line: ``pvae-brian demo | train | info | simulate``, a module each."""
+"""The command line: ``pvae-brian demo | train | info | simulate | cache``, a module each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from pvae_brian import __version__
-from pvae_brian.cli import demo, info, simulate, train
+from pvae_brian.cli import cache, demo, info, simulate, train
 
 _INTERRUPTED = 130
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, train, info, simulate):
+    for module in (demo, train, info, simulate, cache):
         module.add_parser(commands)
     options = parser.parse_args(arguments)
     try:
@@ -41,7 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has left, as head does: no more of it, and no complaint at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
+    except (
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        OSError,
+        ImportError,
+        MemoryError,
+        RuntimeError,
+    ) as error:
         print(f"pvae-brian {options.command}: error: {_one_line(error)}", file=sys.stderr)
         return 1
 

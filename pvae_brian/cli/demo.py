@@ -22,8 +22,6 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     path = check_writable(options.output, force=options.force)
-    from brian2 import second
-
     from pvae_brian.comparison import compare
     from pvae_brian.data import shipped_model, shipped_patches
     from pvae_brian.engine import simulate
@@ -42,10 +40,7 @@ def run(options: argparse.Namespace) -> int:
     )
     record = simulate(
         encoder.posterior_rates(images),
-        window=options.window * second,
-        n_steps=options.steps,
-        seed=options.seed,
-        device=options.device,
+        **shared.simulation_keywords(options),
         record="times",
         progress=True,
     )

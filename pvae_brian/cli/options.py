@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pvae_brian.encoder import Encoder
+    from pvae_brian.neurons import NeuronModel
 
 
 def command(commands, name: str, *, summary: str, example: str) -> argparse.ArgumentParser:
@@ -34,7 +35,57 @@ def add_simulation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=100, metavar="N", help="time steps per window")
     parser.add_argument("--seed", type=int, default=0, help="seed of the simulation")
     parser.add_argument(
-        "--device", default="auto", help="'auto', 'numpy' or 'cython' (needs a compiler)"
+        "--device",
+        default="auto",
+        help="'auto', 'numpy', or with a compiler 'cython' or 'cpp_standalone' (fastest)",
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="worker processes of cpp_standalone (default: all)"
+    )
+
+
+def add_neuron(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of a neuron model."""
+    parser.add_argument(
+        "--neuron", default="poisson", help="'poisson', or to compare 'bernoulli' or 'sampler'"
+    )
+    parser.add_argument(
+        "--refractory", type=float, metavar="S", help="absolute refractory period in seconds"
+    )
+    parser.add_argument(
+        "--recovery",
+        type=float,
+        metavar="S",
+        help="time constant of the relative refractory period in seconds",
+    )
+
+
+def simulation_keywords(options: argparse.Namespace) -> dict:
+    """Keywords of `simulate` that the options of `add_simulation` give."""
+    from brian2 import second
+
+    return {
+        "window": options.window * second,
+        "n_steps": options.steps,
+        "seed": options.seed,
+        "device": options.device,
+        "n_workers": options.workers,
+    }
+
+
+def read_neuron(options: argparse.Namespace) -> str | NeuronModel:
+    """Return the neuron model that the options of `add_neuron` name."""
+    if options.refractory is None and options.recovery is None:
+        return options.neuron
+    if options.neuron != "poisson":
+        raise ValueError(f"--refractory and --recovery do not go with --neuron {options.neuron}")
+    from brian2 import second
+
+    from pvae_brian.neurons import Refractory
+
+    return Refractory(
+        absolute=(options.refractory or 0.0) * second,
+        relative=(options.recovery or 0.0) * second,
     )
 
 

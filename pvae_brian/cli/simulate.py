@@ -24,6 +24,7 @@ def add_parser(commands) -> None:
         help=".npy file of shape (n, pixels), (n, height, width) or (n, 1, height, width)",
     )
     shared.add_simulation(parser)
+    shared.add_neuron(parser)
     parser.add_argument("--record", default="counts", help="'counts', or 'times' for spike times")
     shared.add_output(parser, None, "save the spike record as an .npz file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -34,8 +35,6 @@ def run(options: argparse.Namespace) -> int:
     if options.output is not None:
         check_writable(options.output, force=options.force)
     images = shared.load_array(options.images)
-    from brian2 import second
-
     from pvae_brian.comparison import compare
     from pvae_brian.engine import simulate
     from pvae_brian.metabolism import metabolic_cost
@@ -44,10 +43,8 @@ def run(options: argparse.Namespace) -> int:
     encoder = shared.read_checkpoint(options)
     record = simulate(
         encoder.posterior_rates(images),
-        window=options.window * second,
-        n_steps=options.steps,
-        seed=options.seed,
-        device=options.device,
+        **shared.simulation_keywords(options),
+        neuron=shared.read_neuron(options),
         record=options.record,
         progress=True,
     )
@@ -72,10 +69,12 @@ def _facts(record, comparison, cost) -> dict:
         "n_steps": record.n_steps,
         "seed": record.seed,
         "device": record.device,
+        "neuron": record.neuron.settings(),
         "spikes_per_stimulus": fidelity.measured.value,
         "predicted_spikes_per_stimulus": fidelity.predicted,
         "fidelity_z": _finite(float(fidelity.z)),
         "fano": _finite(fidelity.fano.value),
+        "predicted_fano": _finite(fidelity.predicted_fano),
         "poisson_p_value": fidelity.fit.p_value,
         "prior_rate_cost": prior.predicted,
         "spikes_over_prior_rate_cost": _finite(prior.ratio.value),

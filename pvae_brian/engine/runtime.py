@@ -115,7 +115,8 @@ class RuntimeRunner:
         runtime_device.seed(seed)
         clock = population.objects[0].clock
         self._network.t_ = first_step * clock.dt_
-        self._network.run((self._last_step - first_step) * clock.dt)
+        # Names of ours must not be mistaken for those of the equations.
+        self._network.run((self._last_step - first_step) * clock.dt, namespace={})
         if clock.variables["timestep"].get_value()[0] != self._last_step:
             raise EngineError("the simulation was stopped before the end of the window")
         if population.arrival is not None:

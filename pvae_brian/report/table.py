@@ -8,6 +8,11 @@ from pvae_brian.metabolism import MetabolicCost
 
 Row = tuple[str, str, str]
 
+_REMARKS = {
+    "sampler": "one draw per window, no simulation",
+    "bernoulli": "stock PoissonGroup, a reference",
+}
+
 
 def summary_rows(comparison: Comparison, cost: MetabolicCost) -> list[Row]:
     """The main results as rows of text: what, value, and 95 % interval or remark.
@@ -25,14 +30,18 @@ def summary_rows(comparison: Comparison, cost: MetabolicCost) -> list[Row]:
     """
     fidelity, prior, coding = comparison.fidelity, comparison.prior, comparison.coding
     clamp, sparsity = comparison.clamp, comparison.sparsity
+    is_poisson = comparison.neuron in ("poisson", "sampler")
+    law = "posterior rates" if is_poisson else "neuron model"
     return [
+        ("neurons", comparison.neuron, _REMARKS.get(comparison.neuron, "")),
         _row("measured spikes per stimulus", fidelity.measured),
-        ("predicted (posterior rates)", f"{fidelity.predicted:.4g}", f"z = {fidelity.z:+.2f}"),
+        (f"predicted ({law})", f"{fidelity.predicted:.4g}", f"z = {fidelity.z:+.2f}"),
         _row("predicted without the clamp", clamp.unclamped),
         ("prior rate cost", f"{prior.predicted:.4g}", "spikes per stimulus"),
         _row("measured / prior rate cost", prior.ratio),
         _row("spontaneous spikes per window", prior.spontaneous),
-        _row("Fano factor about the rates", fidelity.fano),
+        _row("Fano factor about the prediction", fidelity.fano),
+        *([] if is_poisson else [("Fano factor predicted", f"{fidelity.predicted_fano:.4g}", "")]),
         (
             "Poisson goodness of fit",
             f"p = {fidelity.fit.p_value:.3g}",

@@ -42,8 +42,8 @@ class Entry:
         Where it is.
     neuron : str
         Name of the neuron model.
-    with_times : bool
-        Whether it records spike times.
+    record : str
+        What it records: 'counts' or 'times'.
     brian2 : str
         Version of Brian2 that wrote it.
     size : int
@@ -52,7 +52,7 @@ class Entry:
 
     folder: Path
     neuron: str
-    with_times: bool
+    record: str
     brian2: str
     size: int
 
@@ -79,7 +79,7 @@ def entries() -> list[Entry]:
                 Entry(
                     folder=folder,
                     neuron=description["key"]["neuron"],
-                    with_times=description["key"]["with_times"],
+                    record="times" if description["key"]["with_times"] else "counts",
                     brian2=description["key"]["brian2"],
                     size=sum(file.stat().st_size for file in folder.iterdir()),
                 )
