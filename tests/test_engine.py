@@ -400,7 +400,7 @@ def test_an_error_in_the_middle_leaves_the_users_state(monkeypatch):
     expected = np.random.random(3)
     seed(4)
 
-    def fail(*args):
+    def fail(*args, **keywords):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Network, "run", fail)

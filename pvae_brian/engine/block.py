@@ -20,6 +20,8 @@ from pvae_brian.spikes import SpikeTimes
 
 # Neurons in a block. Part of what a seed means: another size gives other counts.
 BLOCK = 2**18
+# An arrival before this, in windows, is one of the window; the last step may end a rounding early.
+END = 1 - 1e-12
 # Odd, so that the seeds of up to 2**32 parts all differ.
 _STRIDE = 0x9E3779B1
 

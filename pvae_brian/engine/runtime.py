@@ -10,7 +10,7 @@ import numpy as np
 from brian2 import Clock, Network, SpikeMonitor, prefs, second
 from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
-from pvae_brian.engine.block import PartResult, check_complete
+from pvae_brian.engine.block import END, PartResult, check_complete
 from pvae_brian.engine.errors import EngineError
 from pvae_brian.neurons import NeuronModel
 
@@ -120,7 +120,7 @@ class RuntimeRunner:
         if clock.variables["timestep"].get_value()[0] != self._last_step:
             raise EngineError("the simulation was stopped before the end of the window")
         if population.arrival is not None:
-            check_complete(np.count_nonzero(population.arrival.get_value()[:n] < 1))
+            check_complete(np.count_nonzero(population.arrival.get_value()[:n] < END))
         counts = population.count.get_value()[:n].astype(np.int32)
         if not self._with_times:
             return PartResult(counts)

@@ -135,7 +135,8 @@ def simulate(
         bar = stack.enter_context(
             tqdm(total=plan.n_stimuli, unit="stimuli", disable=None if progress else True)
         )
-        for block, spikes in enumerate(run(store.rates, store.counts)):
+        blocks = stack.enter_context(contextlib.closing(run(store.rates, store.counts)))
+        for block, spikes in enumerate(blocks):
             if spikes is not None:
                 spikes.time[:] *= window_s
                 store.append(spikes)

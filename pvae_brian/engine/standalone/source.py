@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pvae_brian.engine.block import END
+
 # First word of every message; another number for another protocol.
 MAGIC = 0x50564145_0001
 
@@ -61,7 +63,7 @@ if (!get({arrival}, part.n * sizeof(double))) std::_Exit(3);
 std::fill({arrival} + part.n, {arrival} + {n}, std::numeric_limits<double>::infinity());
 """
 
-_COUNT_LATE = "for (int64_t k = 0; k < part.n; k++) late += {arrival}[k] < 1.0;"
+_COUNT_LATE = "for (int64_t k = 0; k < part.n; k++) late += {arrival}[k] < {end};"
 
 _PUT_SPIKES = """
 if (n_spikes) {{
@@ -101,6 +103,7 @@ def write_project(settings: dict, n: int, with_times: bool, folder: Path) -> Non
     names = {
         "network": network.name,
         "n": n,
+        "end": END,
         "rate": device.get_array_name(population.rate),
         "count": device.get_array_name(population.count),
         **{
