@@ -209,7 +209,7 @@ def test_one_stimulus_with_more_latents_than_a_block_holds(monkeypatch):
 
 
 def test_seeds_of_parts_all_differ():
-    plan = block.Plan(n_stimuli=3000, n_latents=700, seed=2, knows_arrivals=True, with_times=False)
+    plan = plan_of(3000, 700, seed=2)
     seeds = [seed for b in range(plan.n_blocks) for seed in plan.part_seeds(b, 1000)]
     assert len(set(seeds)) == len(seeds) > 2100
     assert all(0 <= seed < 2**32 for seed in seeds)
@@ -224,15 +224,24 @@ def test_seeds_of_parts_all_differ():
 )
 def test_the_fast_order_is_that_of_lexsort(n, n_stimuli, coarse, seed):
     generator = np.random.default_rng(seed)
-    stimulus = generator.integers(n_stimuli, size=n, dtype=np.int32)
+    neuron = generator.integers(3 * n_stimuli, size=n, dtype=np.int32)
     time = generator.random(n)
     if coarse:
         # Many spikes that 32 bits of time do not tell apart.
         time = np.round(time, 1) + 1e-12 * generator.random(n)
     time = np.minimum(time, 1)
-    order = block._order(stimulus, time)
-    np.testing.assert_array_equal(time[order], time[np.lexsort((time, stimulus))])
-    np.testing.assert_array_equal(stimulus[order], np.sort(stimulus))
+    cut = n // 3
+    spikes = block.sorted_spikes(
+        [neuron[:cut], neuron[cut:]], [time[:cut], time[cut:]], plan_of(n_stimuli, 3), 0
+    )
+    order = np.lexsort((time, neuron // 3))
+    np.testing.assert_array_equal(spikes.time, time[order])
+    np.testing.assert_array_equal(spikes.stimulus, neuron[order] // 3)
+    np.testing.assert_array_equal(spikes.latent, neuron[order] % 3)
+
+
+def plan_of(n_stimuli: int, n_latents: int, seed: int = 0) -> block.Plan:
+    return block.Plan(n_stimuli, n_latents, seed, 1.0, knows_arrivals=True, with_times=True)
 
 
 @pytest.mark.parametrize("with_times", [True, False])

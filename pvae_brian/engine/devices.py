@@ -20,7 +20,7 @@ DEVICES = ("auto", "numpy", "cython", "cpp_standalone")
 # Neurons in one network. Part of what a seed means: other sizes give other counts. The numpy target
 # wants long arrays; compiled code wants arrays that stay in the processor's cache.
 _RUNTIME_NEURONS = 2**16
-_COMPILED_NEURONS = 2**14
+_COMPILED_NEURONS = 2**13
 # Neuron-steps from which 'auto' compiles. The build takes seconds, once for all jobs.
 _WORTH_COMPILING = 2e8
 
@@ -59,7 +59,6 @@ def prepared(
     device: str,
     neuron: NeuronModel,
     plan: Plan,
-    window_s: float,
     n_steps: int,
     n_workers: int | None,
 ) -> Iterator[Callable[[np.ndarray, np.ndarray], Blocks]]:
@@ -77,7 +76,7 @@ def prepared(
         return
     if device != "cpp_standalone":
         n = min(_RUNTIME_NEURONS, plan.stimuli_per_block * plan.n_latents)
-        with RuntimeRunner(neuron, n, window_s, n_steps, device, plan.with_times) as runner:
+        with RuntimeRunner(neuron, n, plan.window_s, n_steps, device, plan.with_times) as runner:
             yield lambda rates, counts: (
                 run_block(plan, block, runner, rates, counts) for block in range(plan.n_blocks)
             )
@@ -87,7 +86,7 @@ def prepared(
     with contextlib.ExitStack() as stack:
         workers = [
             stack.enter_context(
-                Worker(folder, neuron, _COMPILED_NEURONS, window_s, n_steps, plan.with_times)
+                Worker(folder, neuron, _COMPILED_NEURONS, plan.window_s, n_steps, plan.with_times)
             )
             for _ in range(n_workers)
         ]

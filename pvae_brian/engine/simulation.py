@@ -118,12 +118,13 @@ def simulate(
         n_stimuli=rates.shape[0],
         n_latents=rates.shape[1],
         seed=seed,
+        window_s=window_s,
         knows_arrivals=neuron.knows_arrivals,
         with_times=record == "times",
     )
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(storage(rates, plan.with_times, out))
-        job = (neuron, plan, window_s, n_steps, n_workers)
+        job = (neuron, plan, n_steps, n_workers)
         try:
             run = stack.enter_context(prepared(target, *job))
         except BuildError as error:
@@ -138,7 +139,6 @@ def simulate(
         blocks = stack.enter_context(contextlib.closing(run(store.rates, store.counts)))
         for block, spikes in enumerate(blocks):
             if spikes is not None:
-                spikes.time[:] *= window_s
                 store.append(spikes)
             bar.update(plan.n_stimuli_in(block))
         return store.finish(

@@ -70,9 +70,8 @@ if (n_spikes) {{
     put(&{i}[0], n_spikes * sizeof(int32_t));
     put(&{time}[0], n_spikes * sizeof(double));
 }}
-{i}.clear();
-{time}.clear();
 {n_recorded}[0] = 0;
+{clear}
 """
 
 
@@ -119,6 +118,11 @@ def write_project(settings: dict, n: int, with_times: bool, folder: Path) -> Non
         network.add(monitor)
         names["i"] = device.get_array_name(monitor.variables["i"], access_data=False)
         names["time"] = device.get_array_name(monitor.variables[time], access_data=False)
+        # All that Brian2 records, or the rest would grow from part to part.
+        names["clear"] = "\n".join(
+            f"{device.get_array_name(monitor.variables[name], access_data=False)}.clear();"
+            for name in monitor.record_variables
+        )
         names["n_recorded"] = device.get_array_name(monitor.variables["N"])
     # This makes Brian2 write the code that a run needs; the loop below then runs it.
     network.run(0 * second)
