@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import textwrap
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import brian2
 import numpy as np
@@ -208,11 +212,20 @@ def test_one_stimulus_with_more_latents_than_a_block_holds(monkeypatch):
     assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
 
 
-def test_seeds_of_parts_all_differ():
-    plan = plan_of(3000, 700, seed=2)
-    seeds = [seed for b in range(plan.n_blocks) for seed in plan.part_seeds(b, 1000)]
-    assert len(set(seeds)) == len(seeds) > 2100
-    assert all(0 <= seed < 2**32 for seed in seeds)
+def test_no_two_parts_of_any_jobs_share_a_seed():
+    """Not even a word of it, in which case chance would make a few agree."""
+    plans = [plan_of(3000, 700, seed=seed) for seed in range(20)]
+    seeds = [plan.part_seed(block, part) for plan in plans for block in range(9) for part in (0, 1)]
+    assert len(np.unique(seeds, axis=0)) == len(seeds) == 360
+    assert all(seed.dtype == np.uint32 and len(seed) >= 4 for seed in seeds)
+
+
+def test_blocks_hold_fewer_neurons_where_they_spike_more():
+    quiet, busy, single = (plan_of(10_000, 512, mean_rate=rate) for rate in (0.3, 100.0, 1e9))
+    assert quiet.stimuli_per_block == 512
+    assert busy.stimuli_per_block * 512 * 100 < 1.1 * 2**20
+    assert single.stimuli_per_block == 1
+    assert [plan.stimuli(plan.n_blocks - 1).stop for plan in (quiet, busy, single)] == [10_000] * 3
 
 
 @settings(max_examples=50, deadline=None)
@@ -240,8 +253,10 @@ def test_the_fast_order_is_that_of_lexsort(n, n_stimuli, coarse, seed):
     np.testing.assert_array_equal(spikes.latent, neuron[order] % 3)
 
 
-def plan_of(n_stimuli: int, n_latents: int, seed: int = 0) -> block.Plan:
-    return block.Plan(n_stimuli, n_latents, seed, 1.0, knows_arrivals=True, with_times=True)
+def plan_of(n_stimuli: int, n_latents: int, seed: int = 0, mean_rate: float = 1.0) -> block.Plan:
+    return block.Plan(
+        n_stimuli, n_latents, seed, 1.0, mean_rate, knows_arrivals=True, with_times=True
+    )
 
 
 @pytest.mark.parametrize("with_times", [True, False])
@@ -372,6 +387,69 @@ def test_cython_streams_of_the_user_go_on_as_if_nothing_had_been_simulated(monke
     np.testing.assert_array_equal(draw(True), draw(False))
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_threads_get_what_each_would_get_alone(target):
+    """Brian2's runtime is common to all threads: they wait for each other."""
+    rates = np.random.default_rng(3).gamma(0.5, 4.0, (400, 100))
+
+    def run(seed):
+        return simulate(rates, seed=seed, device=target, record="times", n_steps=20)
+
+    before = np.random.get_state()[1].tolist()
+    alone = [run(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(run, [*range(4)] * 4))
+    for k, record in enumerate(together):
+        np.testing.assert_array_equal(record.counts, alone[k % 4].counts)
+        np.testing.assert_array_equal(record.spikes.time, alone[k % 4].spikes.time)
+    assert np.random.get_state()[1].tolist() == before
+    assert defaultclock.dt == 0.1 * ms
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_the_user_prefers_elsewhere_changes_nothing(target, monkeypatch, tmp_path):
+    """Single precision, or another order of updates, and also from a file of preferences."""
+    rates = np.tile(RATES, (500, 1))
+    script = textwrap.dedent(f"""
+        import numpy as np
+        from brian2 import prefs
+        from pvae_brian import simulate
+        assert prefs["core.default_float_dtype"] is np.float32
+        record = simulate(np.tile({RATES}, (500, 1)), seed=3, device={target!r}, record="times")
+        np.savez("mine.npz", counts=record.counts, time=record.spikes.time)
+    """)
+    (tmp_path / "brian_preferences").write_text(
+        "core.default_float_dtype = float32\n"
+        "core.network.default_schedule = ['start', 'groups', 'resets', 'thresholds', 'synapses',"
+        " 'end']\n"
+    )
+    home = tmp_path / ".brian"
+    home.mkdir()
+    (tmp_path / "brian_preferences").rename(home / "user_preferences")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PVAE_BRIAN_CACHE", str(tmp_path / "cache"))
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    monkeypatch.undo()
+    expected = simulate(rates, seed=3, device=target, record="times")
+    with np.load(tmp_path / "mine.npz") as mine:
+        np.testing.assert_array_equal(mine["counts"], expected.counts)
+        np.testing.assert_array_equal(mine["time"], expected.spikes.time)
+
+
+def test_silence_is_simulated_without_a_word_or_a_thread(capfd):
+    before = threading.active_count()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not simulate(np.zeros((3, 4))).counts.any()
+        gc.collect()
+    output = capfd.readouterr()
+    assert (output.out, output.err) == ("", "")
+    assert threading.active_count() == before
+
+
 INSIDE_STANDALONE = """
     from brian2 import *
     from brian2.devices.device import get_device
@@ -391,13 +469,31 @@ INSIDE_STANDALONE = """
     assert monitor.num_spikes == 4, monitor.num_spikes
 """
 
+BETWEEN_STANDALONE_RUNS = """
+    from brian2 import *
+    import pvae_brian
+
+    set_device('cpp_standalone', directory={directory!r}, build_on_run=False)
+    mine = NeuronGroup(2, 'v : 1', threshold='v > 0', reset='')
+    mine.v = 1
+    monitor = SpikeMonitor(mine)
+    network = Network(mine, monitor)
+    network.run(1.1*ms)
+    pvae_brian.simulate([[0.0, 30.0]], device={device!r})
+    network.run(1*ms)
+    assert defaultclock.dt == 0.1*ms
+    device.build(directory={directory!r})
+    assert monitor.num_spikes == 42, monitor.num_spikes
+"""
+
 
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
-def test_simulate_inside_a_standalone_script(tmp_path, device):
+@pytest.mark.parametrize("script", [INSIDE_STANDALONE, BETWEEN_STANDALONE_RUNS])
+def test_simulate_inside_a_standalone_script(tmp_path, device, script):
     directory = str(tmp_path / "project")
-    script = textwrap.dedent(INSIDE_STANDALONE.format(directory=directory, device=device))
+    script = textwrap.dedent(script.format(directory=directory, device=device))
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
     )

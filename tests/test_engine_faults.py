@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brian2 import prefs
 from filelock import FileLock
 
 from pvae_brian import Poisson, simulate
@@ -88,6 +89,7 @@ def interruptible(rates: str) -> str:
 @pytest.fixture
 def cold_cache(tmp_path, monkeypatch):
     folder = tmp_path / "cold"
+    monkeypatch.setattr(cache, "_built_for_this_process", {})
     monkeypatch.setenv("PVAE_BRIAN_CACHE", str(folder))
     yield folder
     wait_for(lambda: not processes_in(folder))
@@ -95,7 +97,7 @@ def cold_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def warm_cache(cold_cache, program_cache, expected):
-    """A cache of one's own with one program in it."""
+    """A cache of one's own with one program in it: others may be at work in the common one."""
     kind = ("poisson", "counts")
     (entry,) = (e for e in _entries_of(program_cache) if (e.neuron, e.record) == kind)
     shutil.copytree(entry.folder, cold_cache / entry.folder.name)
@@ -118,7 +120,7 @@ def check_next_run(expected) -> None:
     np.testing.assert_array_equal(record.counts, expected)
 
 
-def test_a_killed_worker(expected, program_cache, monkeypatch):
+def test_a_killed_worker(expected, warm_cache, monkeypatch):
     """One of two workers dies in the middle: an error that says so, and no process is left."""
     pids = []
     begin = worker.Worker.__enter__
@@ -134,30 +136,32 @@ def test_a_killed_worker(expected, program_cache, monkeypatch):
     with pytest.raises(EngineError, match=r"ended in the middle of its work \(killed by SIGKILL"):
         simulate(eval(LARGE), device="cpp_standalone", n_workers=2)
     killer.join()
-    assert not set(pids) & set(processes_in(program_cache))
+    assert not set(pids) & set(processes_in(warm_cache))
     check_next_run(expected)
 
 
-def test_a_worker_that_stops_answering_does_not_outlive_an_interrupt(expected, program_cache):
-    process = start(interruptible(LARGE), program_cache, start_new_session=True)
-    wait_for(lambda: processes_in(program_cache))
-    for pid in processes_in(program_cache):
+def test_a_worker_that_stops_answering_does_not_outlive_an_interrupt(expected, warm_cache):
+    process = start(interruptible(LARGE), warm_cache, start_new_session=True)
+    wait_for(lambda: processes_in(warm_cache))
+    for pid in processes_in(warm_cache):
         os.kill(pid, signal.SIGSTOP)
     process.send_signal(signal.SIGINT)
     output, error = process.communicate(timeout=PATIENCE_S)
     assert output == "interrupted\n", error
-    wait_for(lambda: not processes_in(program_cache))
+    wait_for(lambda: not processes_in(warm_cache))
     check_next_run(expected)
 
 
 @pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
-def test_an_interrupt(device, expected, program_cache, tmp_path):
+def test_an_interrupt(device, expected, warm_cache, tmp_path):
     """Ctrl-C reaches all processes of the terminal; the script goes on, without a result."""
+    results = tmp_path / "results"
+    results.mkdir()
     code = f"""
         record = None
         print("ready", flush=True)
         try:
-            record = simulate({LARGE}, device={device!r}, out={str(tmp_path / "record")!r})
+            record = simulate({LARGE}, device={device!r}, out={str(results / "record")!r})
         except KeyboardInterrupt:
             print("interrupted", record)
         from brian2 import Network, NeuronGroup, ms
@@ -165,7 +169,7 @@ def test_an_interrupt(device, expected, program_cache, tmp_path):
         Network(group).run(1*ms)
         print(simulate({SMALL_RATES.tolist()}, seed=4, device={device!r}).counts.sum())
     """
-    process = start(code, program_cache, start_new_session=True)
+    process = start(code, warm_cache, start_new_session=True)
     assert process.stdout.readline() == "ready\n"
     # In the middle: workers run, or the first networks do.
     time.sleep(1.0)
@@ -175,16 +179,21 @@ def test_an_interrupt(device, expected, program_cache, tmp_path):
     if device == "cpp_standalone":
         assert output.splitlines()[1] == str(expected.sum())
     assert process.returncode == 0
-    assert not list(tmp_path.iterdir())
-    wait_for(lambda: not processes_in(program_cache))
+    assert not list(results.iterdir())
+    wait_for(lambda: not processes_in(warm_cache))
 
 
-def test_a_killed_process_takes_its_workers_along(expected, program_cache):
-    process = start(f"simulate({LARGE}, device='cpp_standalone')", program_cache)
-    wait_for(lambda: processes_in(program_cache))
+@pytest.mark.parametrize(
+    "job",
+    [LARGE, "[[1.0]], n_steps=10**9"],
+    ids=["many parts", "one part that would take an hour"],
+)
+def test_a_killed_process_takes_its_workers_along(job, expected, warm_cache):
+    process = start(f"simulate({job}, device='cpp_standalone')", warm_cache)
+    wait_for(lambda: processes_in(warm_cache))
     process.kill()
     process.communicate()
-    wait_for(lambda: not processes_in(program_cache))
+    wait_for(lambda: not processes_in(warm_cache))
     check_next_run(expected)
 
 
@@ -273,30 +282,36 @@ def test_a_damaged_program_is_built_again(damage, warm_cache, expected):
 def test_a_program_that_speaks_another_protocol(warm_cache):
     """As good as its digest, and yet not ours: an error, not a wait without end."""
     (entry,) = cache.entries()
-    (entry.folder / "main").write_text("#!/bin/sh\necho hello world\n")
-    with (
-        pytest.raises(EngineError, match="speaks another protocol"),
-        worker.Worker(entry.folder, Poisson(), 100, 1.0, 100, False),
-    ):
-        pass
-    (entry.folder / "main").write_text("#!/bin/sh\nexit 3\n")
-    with (
-        pytest.raises(EngineError, match="exit status 3"),
-        worker.Worker(entry.folder, Poisson(), 100, 1.0, 100, False),
-    ):
-        pass
+    program = cache.Program(entry.folder, 100, False)
+    for script, cause in (("echo hello world", "speaks another protocol"), ("exit 3", "status 3")):
+        (entry.folder / "main").write_text(f"#!/bin/sh\n{script}\n")
+        with (
+            pytest.raises(BuildError, match=f"does not start: .*{cause}.*cache clear"),
+            worker.Worker(program, Poisson(), 1.0, 100),
+        ):
+            pass
 
 
-def test_more_neurons_than_the_program_has(program_cache):
+def test_a_program_that_may_not_run_here(warm_cache):
+    """As in a folder that allows no programs: 'auto' does without."""
+    (entry,) = cache.entries()
+    (entry.folder / "main").chmod(0o644)
+    with pytest.raises(BuildError, match=r"does not start: .*Permission denied"):
+        simulate([[1.0]], device="cpp_standalone")
+    with pytest.warns(UserWarning, match="simulating on numpy: the compiled program"):
+        assert simulate(np.full((3000, 1000), 0.01)).device == "numpy"
+
+
+def test_more_neurons_than_the_program_has(warm_cache):
     """The program checks what it gets, and never answers half a question."""
     from pvae_brian.engine.standalone import find_or_build
 
-    folder = find_or_build(Poisson(), 2**14, False)
+    program = find_or_build(Poisson(), 2**13, False)
     with (
-        worker.Worker(folder, Poisson(), 2**14, 1.0, 100, False) as running,
+        worker.Worker(program, Poisson(), 1.0, 100) as running,
         pytest.raises(EngineError, match="exit status 2"),
     ):
-        running.run(np.ones(2**14 + 1), np.zeros(2**14 + 1), 1)
+        running.run(np.ones(2**13 + 1), np.zeros(2**13 + 1), np.zeros(8, np.uint32))
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, expected, monkeypatch):
@@ -400,3 +415,45 @@ def test_auto_does_without_a_compiler_that_does_not_work(cold_cache, tmp_path, m
     with pytest.warns(UserWarning, match="simulating on numpy: the C\\+\\+ program could not be"):
         record = simulate(np.full((3000, 1000), 0.01))
     assert record.device == "numpy"
+
+
+def test_a_cache_folder_that_is_a_file(tmp_path, expected, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PVAE_BRIAN_CACHE", str(tmp_path / "file"))
+    assert cache.entries() == []
+    assert cache.clear() == 0
+    with pytest.warns(UserWarning, match="cannot be written"):
+        check_next_run(expected)
+
+
+def test_no_cache_folder_at_all(monkeypatch):
+    monkeypatch.setenv("PVAE_BRIAN_CACHE", "~no-such-user/cache")
+    with pytest.raises(BuildError, match="there is no cache folder"):
+        simulate([[1.0]], device="cpp_standalone")
+
+
+def test_brian2s_preference_names_the_cache_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("PVAE_BRIAN_CACHE")
+    monkeypatch.setitem(prefs, "pvae_brian.cache_folder", str(tmp_path / "preferred"))
+    assert cache.cache_folder() == tmp_path / "preferred"
+    monkeypatch.setitem(prefs, "pvae_brian.cache_folder", "")
+    assert cache.cache_folder().name == "pvae_brian"
+
+
+def test_odd_surroundings(cold_cache, tmp_path, expected):
+    """A working folder that is gone, and options for another make."""
+    code = f"""
+        import os
+        os.mkdir("here")
+        os.chdir("here")
+        os.rmdir("../here")
+        record = simulate({SMALL_RATES.tolist()}, seed=4, device="cpp_standalone")
+        print(record.counts.sum())
+    """
+    os.environ["MAKEFLAGS"] = "-n"
+    try:
+        process = start(code, cold_cache, cwd=tmp_path)
+    finally:
+        del os.environ["MAKEFLAGS"]
+    output, error = process.communicate()
+    assert output.strip() == str(expected.sum()), error

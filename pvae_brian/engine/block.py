@@ -5,11 +5,14 @@ Silence is cheap. The first arrival of a Poisson process of rate :math:`\lambda`
 left to simulate; Brian2 steps only the others, from their first arrival on. The law of the counts
 is that of stepping all of them. Nor does anything happen before the first arrival in a network: it
 starts there.
+
+Three sizes are nested. A job is cut into blocks of whole stimuli, each drawn, sorted and put in
+place by one thread. The neurons of a block that fire are cut into parts, each of which is one run
+of Brian2's network, whose number of neurons is fixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,12 +21,14 @@ import numpy as np
 from pvae_brian.engine.errors import EngineError
 from pvae_brian.spikes import SpikeTimes
 
-# Neurons in a block. Part of what a seed means: another size gives other counts.
+# Neurons in a block, and about how many spikes it may have: both bound the memory. Part of what a
+# seed means: other sizes give other counts.
 BLOCK = 2**18
+_MOST_SPIKES = 2**20
+# 32-bit words of a part's seed: far more than chance could make agree.
+SEED_WORDS = 8
 # An arrival before this, in windows, is one of the window; the last step may end a rounding early.
 END = 1 - 1e-12
-# Odd, so that the seeds of up to 2**32 parts all differ.
-_STRIDE = 0x9E3779B1
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +58,7 @@ class Runner(Protocol):
     n_steps: int
 
     def run(
-        self, rates: np.ndarray, arrivals: np.ndarray | None, seed: int, first_step: int = 0
+        self, rates: np.ndarray, arrivals: np.ndarray | None, seed: np.ndarray, first_step: int = 0
     ) -> PartResult:
         """Simulate at most ``n`` neurons from a step on to the end of the window."""
 
@@ -70,6 +75,8 @@ class Plan:
         Of the whole job.
     window_s : float
         Duration of the window in seconds.
+    mean_rate : float
+        Mean of all rates, in spikes per window.
     knows_arrivals : bool
         Whether the neurons are given their first arrivals.
     with_times : bool
@@ -80,12 +87,14 @@ class Plan:
     n_latents: int
     seed: int
     window_s: float
+    mean_rate: float
     knows_arrivals: bool
     with_times: bool
 
     @property
     def stimuli_per_block(self) -> int:
-        return min(self.n_stimuli, max(1, BLOCK // self.n_latents))
+        n_neurons = min(BLOCK, _MOST_SPIKES / max(self.mean_rate, 1))
+        return min(self.n_stimuli, max(1, int(n_neurons / self.n_latents)))
 
     @property
     def n_blocks(self) -> int:
@@ -99,12 +108,9 @@ class Plan:
         stimuli = self.stimuli(block)
         return stimuli.stop - stimuli.start
 
-    def part_seeds(self, block: int, n: int) -> Iterator[int]:
-        """Seeds of the runs of ``n`` neurons in a block: 32 bits each, all of a job different."""
-        parts_per_block = -(-self.stimuli_per_block * self.n_latents // n)
-        base = int(np.random.SeedSequence(self.seed).generate_state(1)[0])
-        for part in range(parts_per_block):
-            yield (base + _STRIDE * (block * parts_per_block + part)) % 2**32
+    def part_seed(self, block: int, part: int) -> np.ndarray:
+        """Seed of one run of the network: 32-bit words, unlike those of any other part or job."""
+        return np.random.SeedSequence(self.seed, spawn_key=(block, part)).generate_state(SEED_WORDS)
 
 
 def run_block(
@@ -147,10 +153,9 @@ def run_block(
     # Views, so that the counts go straight to their place.
     counts = counts[stimuli].reshape(-1)
     neurons, times = [], []
-    for start, seed in zip(
-        range(0, len(firing), runner.n), plan.part_seeds(block, runner.n), strict=False
-    ):
+    for start in range(0, len(firing), runner.n):
         part = firing[start : start + runner.n]
+        seed = plan.part_seed(block, start // runner.n)
         if arrivals is None:
             result = runner.run(rates[part], None, seed)
         else:
@@ -250,6 +255,6 @@ def check_complete(n_late: int) -> None:
     """
     if n_late:
         raise EngineError(
-            f"{n_late} neurons had spikes left when the simulation ended; take more time steps "
-            "(n_steps), and please report this"
+            f"{n_late} neurons had spikes left when the simulation ended, which the neuron model "
+            "should not let happen; nothing was kept, please report this"
         )

@@ -81,13 +81,11 @@ def prepared(
                 run_block(plan, block, runner, rates, counts) for block in range(plan.n_blocks)
             )
         return
-    folder = find_or_build(neuron, _COMPILED_NEURONS, plan.with_times)
+    program = find_or_build(neuron, _COMPILED_NEURONS, plan.with_times)
     n_workers = min(plan.n_blocks, cores(), n_workers or cores())
     with contextlib.ExitStack() as stack:
         workers = [
-            stack.enter_context(
-                Worker(folder, neuron, _COMPILED_NEURONS, plan.window_s, n_steps, plan.with_times)
-            )
+            stack.enter_context(Worker(program, neuron, plan.window_s, n_steps))
             for _ in range(n_workers)
         ]
         yield lambda rates, counts: run_in_order(

@@ -8,4 +8,8 @@ class EngineError(RuntimeError):
 
 
 class BuildError(EngineError):
-    """The C++ program could not be built."""
+    """The C++ program could not be built or started."""
+
+
+class WorkerLostError(EngineError):
+    """A worker process ended in the middle of its work."""

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 from brian2 import BrianPreference, prefs
+
+# Brian2's own values of what the neuron models count on, whatever the user prefers elsewhere.
+DEFAULTS = {
+    "core.default_float_dtype": np.float64,
+    "core.default_integer_dtype": np.int32,
+    "core.network.default_schedule": [
+        "start",
+        "groups",
+        "thresholds",
+        "synapses",
+        "resets",
+        "end",
+    ],
+}
 
 prefs.register_preferences(
     "pvae_brian",

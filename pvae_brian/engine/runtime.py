@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from brian2.devices.device import get_device, reset_device, runtime_device, set_
 
 from pvae_brian.engine.block import END, PartResult, check_complete
 from pvae_brian.engine.errors import EngineError
+from pvae_brian.engine.preferences import DEFAULTS
 from pvae_brian.neurons import NeuronModel
 
 
@@ -57,7 +59,7 @@ class RuntimeRunner:
     def __enter__(self) -> RuntimeRunner:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_own_runtime(self._target))
-            self._build()
+            self._network = None
             self._stack = stack.pop_all()
         return self
 
@@ -81,7 +83,7 @@ class RuntimeRunner:
         self._network.store()
 
     def run(
-        self, rates: np.ndarray, arrivals: np.ndarray | None, seed: int, first_step: int = 0
+        self, rates: np.ndarray, arrivals: np.ndarray | None, seed: np.ndarray, first_step: int = 0
     ) -> PartResult:
         """Simulate one window.
 
@@ -91,7 +93,7 @@ class RuntimeRunner:
             Expected spikes per window, for as many neurons as the network has or fewer.
         arrivals : ndarray, shape (n,), or None
             First arrivals in units of the window, for models that have them.
-        seed : int
+        seed : ndarray of uint32
             Of this run.
         first_step : int
             Step to start from: none of the arrivals lies before it.
@@ -105,6 +107,9 @@ class RuntimeRunner:
         EngineError
             If the run stopped early, or left spikes of the window behind.
         """
+        if self._network is None:
+            # Not before there is something to run: Brian2 warns of objects that never were.
+            self._build()
         n = len(rates)
         self._network.restore()
         population = self._population
@@ -114,6 +119,7 @@ class RuntimeRunner:
             _fill(population.arrival, arrivals, np.inf)
         runtime_device.seed(seed)
         clock = population.objects[0].clock
+        # Brian2 takes it over into the clock.
         self._network.t_ = first_step * clock.dt_
         # Names of ours must not be mistaken for those of the equations.
         self._network.run((self._last_step - first_step) * clock.dt, namespace={})
@@ -137,6 +143,9 @@ def _fill(variable, values: np.ndarray, rest: float) -> None:
     array[len(values) :] = rest
 
 
+_one_at_a_time = threading.RLock()
+
+
 @contextlib.contextmanager
 def _own_runtime(target: str) -> Iterator[None]:
     """Activate the runtime device, and give back device, clock, preferences and random state."""
@@ -144,10 +153,13 @@ def _own_runtime(target: str) -> Iterator[None]:
         "codegen.target": target,
         # Brian2 would end the run on Ctrl-C as if it were complete.
         "core.stop_on_keyboard_interrupt": False,
+        # What the neuron models count on.
+        **DEFAULTS,
     }
     theirs = {name: prefs[name] for name in ours}
     was_running = Network._globally_running
-    with _own_device(), _own_random_state(), _quick_collections():
+    # All of it is common to all threads.
+    with _one_at_a_time, _own_device(), _own_random_state(), _quick_collections():
         try:
             for name, value in ours.items():
                 prefs[name] = value
@@ -190,9 +202,11 @@ def _own_device() -> Iterator[None]:
         yield
     finally:
         if is_other_device:
-            reset_device()
             if their_dt is not None:
-                their_clocks[1].dt = their_dt
+                # This too is copied, back to where it came from. Another value would make Brian2
+                # refuse the next run, whose start may be no multiple of it.
+                runtime_device.defaultclock.dt = their_dt
+            reset_device()
         runtime_device.defaultclock = their_clocks[0]
 
 
@@ -205,7 +219,7 @@ _our_buffers = {name: np.zeros(1, dtype=np.intp) for name in _BUFFERS}
 
 @contextlib.contextmanager
 def _own_random_state() -> Iterator[None]:
-    numpy_state = np.random.get_state()  # noqa: NPY002, for Brian2 draws from it
+    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002, for Brian2 draws from it
     names = [*_BUFFERS, *(f"{name}_index" for name in _BUFFERS)]
     theirs = {name: getattr(runtime_device, name).copy() for name in names}
     for name in _BUFFERS:

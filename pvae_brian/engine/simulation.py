@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import warnings
+from collections.abc import Callable, Iterator
 
 import brian2
 import numpy as np
@@ -119,6 +120,7 @@ def simulate(
         n_latents=rates.shape[1],
         seed=seed,
         window_s=window_s,
+        mean_rate=float(rates.mean()),
         knows_arrivals=neuron.knows_arrivals,
         with_times=record == "times",
     )
@@ -133,14 +135,12 @@ def simulate(
             warnings.warn(f"simulating on numpy: {error}", stacklevel=2)
             target = "numpy"
             run = stack.enter_context(prepared(target, *job))
-        bar = stack.enter_context(
-            tqdm(total=plan.n_stimuli, unit="stimuli", disable=None if progress else True)
-        )
+        advance = stack.enter_context(_progress(plan.n_stimuli, progress))
         blocks = stack.enter_context(contextlib.closing(run(store.rates, store.counts)))
         for block, spikes in enumerate(blocks):
             if spikes is not None:
                 store.append(spikes)
-            bar.update(plan.n_stimuli_in(block))
+            advance(plan.n_stimuli_in(block))
         return store.finish(
             window_s=window_s,
             n_steps=n_steps,
@@ -154,3 +154,14 @@ def simulate(
                 "python": platform.python_version(),
             },
         )
+
+
+@contextlib.contextmanager
+def _progress(n_stimuli: int, is_shown: bool) -> Iterator[Callable[[int], object]]:
+    """Yield what to call with the number of stimuli that are done."""
+    if not is_shown:
+        # tqdm would start a thread all the same.
+        yield lambda n: None
+        return
+    with tqdm(total=n_stimuli, unit="stimuli", disable=None) as bar:
+        yield bar.update

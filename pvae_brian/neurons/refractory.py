@@ -32,6 +32,8 @@ arrival += absolute + recovered_wait(-log(1 - rand())/rate, relative)
 # of a longer queue is below 1e-30 (a queue with regular service, decay rate 1.26 per place).
 _EXTRA_STEPS = 64
 _LARGEST_LOAD = 0.5
+# In windows: a shorter recovery makes no difference to a prediction.
+_SHORTEST = 1e-12
 
 _CPP = """
 double recovered_wait(double wait, double relative)
@@ -201,4 +203,7 @@ class Refractory(NeuronModel):
     def predict(self, rates: np.ndarray, window_s: float, n_steps: int) -> CountPrediction:
         from pvae_brian.neurons.renewal import predict_counts
 
-        return predict_counts(rates, self.absolute / window_s, self.relative / window_s)
+        relative = self.relative / window_s
+        return predict_counts(
+            rates, self.absolute / window_s, relative if relative > _SHORTEST else 0.0
+        )

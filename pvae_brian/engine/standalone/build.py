@@ -94,10 +94,12 @@ def build(settings: dict, n: int, with_times: bool, preferences: dict, folder: P
         "with_times": with_times,
         "preferences": preferences,
         "folder": str(folder),
-        "path": [os.path.abspath(entry) for entry in sys.path],
+        "path": _search_path(),
     }
     # What the compiler leaves behind when it is killed goes with the folder.
     environment = os.environ | {"TMPDIR": str(folder)}
+    for name in ("MAKEFLAGS", "MFLAGS"):
+        environment.pop(name, None)
     process = subprocess.Popen(
         [sys.executable, "-c", _START, json.dumps(request)],
         stdin=subprocess.PIPE,
@@ -122,6 +124,16 @@ def build(settings: dict, n: int, with_times: bool, preferences: dict, folder: P
     if status != 0 or not program.is_file():
         raise BuildError(_failure(status, messages))
     return program
+
+
+def _search_path() -> list[str]:
+    """Where we find modules, whatever the working folder."""
+    entries = []
+    for entry in sys.path:
+        # The working folder may have been removed.
+        with contextlib.suppress(OSError):
+            entries.append(os.path.abspath(entry))
+    return entries
 
 
 def _failure(status: int, messages: str) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+from pvae_brian.engine import block, preferences
 from pvae_brian.engine.errors import BuildError
 from pvae_brian.engine.standalone import source
 from pvae_brian.engine.standalone.build import PREFERENCES, build
@@ -30,6 +31,25 @@ _DESCRIPTION = "entry.json"
 _UNFINISHED = ".building-"
 # Longer than any compiler needs.
 _PATIENCE_S = 600
+
+
+@dataclass(frozen=True)
+class Program:
+    """A compiled program that is fit to run.
+
+    Attributes
+    ----------
+    folder : path
+        Where it is.
+    n : int
+        Neurons of its network.
+    with_times : bool
+        Whether it records spike times.
+    """
+
+    folder: Path
+    n: int
+    with_times: bool
 
 
 @dataclass(frozen=True)
@@ -63,10 +83,13 @@ def cache_folder() -> Path:
     It is, in this order, that of the environment variable ``PVAE_BRIAN_CACHE``, of the Brian2
     preference ``pvae_brian.cache_folder``, or the user's cache folder of the operating system.
     """
-    from pvae_brian.engine.preferences import cache_folder_preference
-
-    chosen = os.environ.get(VARIABLE) or cache_folder_preference()
-    return Path(chosen).expanduser().absolute() if chosen else user_cache_path("pvae_brian")
+    chosen = os.environ.get(VARIABLE) or preferences.cache_folder_preference()
+    try:
+        return Path(chosen).expanduser().absolute() if chosen else user_cache_path("pvae_brian")
+    except (RuntimeError, OSError) as error:
+        raise BuildError(
+            f"there is no cache folder: {error}; set {VARIABLE} to a folder that can be written"
+        ) from error
 
 
 def entries() -> list[Entry]:
@@ -113,8 +136,8 @@ def _remove_if_abandoned(unfinished: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def find_or_build(neuron: NeuronModel, n: int, with_times: bool) -> Path:
-    """Return the folder of the program for a neuron model, compiling it if need be.
+def find_or_build(neuron: NeuronModel, n: int, with_times: bool) -> Program:
+    """Return the program for networks of ``n`` neurons of a model, compiling it if need be.
 
     Raises
     ------
@@ -123,14 +146,17 @@ def find_or_build(neuron: NeuronModel, n: int, with_times: bool) -> Path:
     """
     from brian2 import prefs
 
-    preferences = {name: prefs[name] for name in PREFERENCES}
-    key = _key(neuron, n, with_times, preferences)
+    for_compiler = {name: prefs[name] for name in PREFERENCES}
+    key = _key(neuron, n, with_times, for_compiler)
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     cache = cache_folder()
-    if _is_sound(cache / name):
-        return cache / name
-    if name in _built_for_this_process and _is_sound(_built_for_this_process[name]):
-        return _built_for_this_process[name]
+    for folder in (cache / name, _built_for_this_process.get(name, cache / name)):
+        if _is_sound(folder):
+            return Program(folder, n, with_times)
+    return Program(_build(cache, name, key, neuron, for_compiler), n, with_times)
+
+
+def _build(cache: Path, name: str, key: dict, neuron: NeuronModel, for_compiler: dict) -> Path:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         lock = FileLock(cache / f"{name}.lock", timeout=_PATIENCE_S)
@@ -141,18 +167,18 @@ def find_or_build(neuron: NeuronModel, n: int, with_times: bool) -> Path:
             f"{VARIABLE} to another folder"
         ) from None
     except OSError as error:
-        return _build_for_this_process(name, key, neuron, preferences, cache, error)
+        return _build_for_this_process(name, key, neuron, for_compiler, cache, error)
     try:
         # Another process may have built it while we waited.
         if not _is_sound(cache / name):
             _remove_unfinished(cache, name)
-            _build_into(cache, name, key, neuron, preferences)
+            _build_into(cache, name, key, neuron, for_compiler)
     finally:
         lock.release()
     return cache / name
 
 
-def _key(neuron: NeuronModel, n: int, with_times: bool, preferences: dict) -> dict:
+def _key(neuron: NeuronModel, n: int, with_times: bool, for_compiler: dict) -> dict:
     """All that the program depends on."""
     return {
         "neuron": neuron.name,
@@ -160,9 +186,10 @@ def _key(neuron: NeuronModel, n: int, with_times: bool, preferences: dict) -> di
         "with_times": with_times,
         "brian2": version("brian2"),
         "source": _digest_of_source(),
-        "preferences": {name: repr(value) for name, value in preferences.items()},
+        "preferences": {name: repr(value) for name, value in for_compiler.items()},
         "compiler": os.environ.get("CXX", ""),
         "cpu": _cpu(),
+        "library": platform.libc_ver(),
     }
 
 
@@ -171,7 +198,10 @@ def _digest_of_source() -> str:
     """Digest of the code that the program is made from."""
     from pvae_brian import neurons
 
-    files = [*sorted(Path(neurons.__file__).parent.glob("*.py")), Path(source.__file__)]
+    files = [
+        *sorted(Path(neurons.__file__).parent.glob("*.py")),
+        *(Path(module.__file__) for module in (block, preferences, source)),
+    ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -210,33 +240,38 @@ def _read_description(folder: Path) -> dict | None:
     return description
 
 
-def _build_into(cache: Path, name: str, key: dict, neuron: NeuronModel, preferences: dict) -> None:
+def _build_into(cache: Path, name: str, key: dict, neuron: NeuronModel, for_compiler: dict) -> None:
     """Build beside the place, and rename into it when all is on disk."""
     try:
         work = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{name}-", dir=cache))
     except OSError as error:
         raise BuildError(f"cannot write to the cache folder {cache}: {error}") from error
     try:
-        program = build(neuron.settings(), key["n"], key["with_times"], preferences, work)
-        whole = work / "whole"
-        whole.mkdir()
-        target = source.executable(whole)
-        shutil.copy2(program, target)
-        digest = hashlib.sha256(program.read_bytes()).hexdigest()
-        _write_synced(whole / _DESCRIPTION, {"key": key, "sha256": digest})
-        if cache / name != whole and (cache / name).exists():
-            # It was found damaged.
-            shutil.rmtree(cache / name)
-        os.rename(whole, cache / name)
-    except OSError as error:
-        raise BuildError(
-            f"the compiled program cannot be kept in {cache}: {error}; free some space, or set "
-            f"{VARIABLE} to another folder"
-        ) from error
+        program = build(neuron.settings(), key["n"], key["with_times"], for_compiler, work)
+        try:
+            _keep(program, key, cache / name)
+        except OSError as error:
+            raise BuildError(
+                f"the compiled program cannot be kept in {cache}: {error}; free some space, or set "
+                f"{VARIABLE} to another folder"
+            ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if not _is_sound(cache / name):
         raise BuildError(f"the compiled program in {cache / name} was damaged as it was written")
+
+
+def _keep(program: Path, key: dict, folder: Path) -> None:
+    """Put a program and its description together, and then both in their place at once."""
+    whole = program.parent / "whole"
+    whole.mkdir()
+    shutil.copy2(program, source.executable(whole))
+    digest = hashlib.sha256(program.read_bytes()).hexdigest()
+    _write_synced(whole / _DESCRIPTION, {"key": key, "sha256": digest})
+    if folder.exists():
+        # It was found damaged.
+        shutil.rmtree(folder)
+    os.rename(whole, folder)
 
 
 def _write_synced(path: Path, content: dict) -> None:
@@ -251,7 +286,7 @@ _built_for_this_process: dict[str, Path] = {}
 
 
 def _build_for_this_process(
-    name: str, key: dict, neuron: NeuronModel, preferences: dict, cache: Path, error: OSError
+    name: str, key: dict, neuron: NeuronModel, for_compiler: dict, cache: Path, error: OSError
 ) -> Path:
     warnings.warn(
         f"the cache folder {cache} cannot be written ({error.strerror or error}): the C++ program "
@@ -260,7 +295,7 @@ def _build_for_this_process(
     )
     folder = Path(tempfile.mkdtemp(prefix="pvae_brian-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _build_into(folder, name, key, neuron, preferences)
+    _build_into(folder, name, key, neuron, for_compiler)
     _built_for_this_process[name] = folder / name
     return folder / name
 
@@ -274,5 +309,5 @@ def _remove_unfinished(cache: Path, name: str) -> None:
 def _subfolders(folder: Path) -> Iterator[Path]:
     try:
         yield from sorted(path for path in folder.iterdir() if path.is_dir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return

@@ -12,12 +12,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pvae_brian.engine.block import END
+from pvae_brian.engine.block import END, SEED_WORDS
 
 # First word of every message; another number for another protocol.
 MAGIC = 0x50564145_0001
 
 _SERVE = """
+static_assert(sizeof({rate}[0]) == sizeof(double), "rates must be doubles");
+static_assert(sizeof({count}[0]) == sizeof(int32_t), "counts must have 32 bits");
+// Brian2 seeds its generator with 32 bits, too few to keep all parts of all jobs apart. The
+// generator proper is its first member.
+static_assert(std::is_standard_layout<RandomGenerator>::value, "the first member has no address");
+auto& generator = reinterpret_cast<std::mt19937&>(_random_generators[0]);
+// A long part must not outlive the process that waits for it: once a second, see whether it does.
+std::signal(SIGALRM, [](int) {{
+    struct pollfd out = {{1, 0, 0}};
+    if (poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP | POLLNVAL))) _exit(6);
+}});
+const struct itimerval every_second = {{{{1, 0}}, {{1, 0}}}};
+setitimer(ITIMER_REAL, &every_second, NULL);
 std::ios::sync_with_stdio(false);
 const int64_t magic = {magic};
 auto get = [](void* to, size_t size) {{
@@ -30,7 +43,8 @@ auto put = [](const void* from, size_t size) {{
 put(&magic, sizeof magic);
 std::cout.flush();
 struct {{
-    int64_t magic, n, seed, first_step, last_step;
+    int64_t magic, n, first_step, last_step;
+    uint32_t seed[{seed_words}];
     double dt, constants[{n_constants}];
 }} part;
 while (get(&part, sizeof part)) {{
@@ -43,7 +57,9 @@ while (get(&part, sizeof part)) {{
     {dt}[0] = part.dt;
     {timestep}[0] = part.first_step;
     {t}[0] = {network}.t = part.first_step * part.dt;
-    _random_generators[0].seed(part.seed);
+    _random_generators[0].seed(0);
+    std::seed_seq words(part.seed, part.seed + {seed_words});
+    generator.seed(words);
     {network}.run((part.last_step - part.first_step) * part.dt, NULL, 1e300);
     if ({timestep}[0] != part.last_step) std::_Exit(5);
     int64_t late = 0;
@@ -58,7 +74,10 @@ while (get(&part, sizeof part)) {{
 std::_Exit(std::cin.gcount() == 0 ? 0 : 3);
 """
 
+_HEADERS = ["<poll.h>", "<sys/time.h>", "<unistd.h>", "<csignal>", "<random>", "<type_traits>"]
+
 _GET_ARRIVAL = """
+static_assert(sizeof({arrival}[0]) == sizeof(double), "arrivals must be doubles");
 if (!get({arrival}, part.n * sizeof(double))) std::_Exit(3);
 std::fill({arrival} + part.n, {arrival} + {n}, std::numeric_limits<double>::infinity());
 """
@@ -103,6 +122,7 @@ def write_project(settings: dict, n: int, with_times: bool, folder: Path) -> Non
         "network": network.name,
         "n": n,
         "end": END,
+        "seed_words": SEED_WORDS,
         "rate": device.get_array_name(population.rate),
         "count": device.get_array_name(population.count),
         **{
@@ -157,9 +177,17 @@ def compile_project(folder: Path) -> int:
 
 
 def set_preferences(preferences: dict) -> None:
-    """Take over the user's preferences for C++, and what the program relies on."""
+    """Take over the user's preferences for C++, and what the program relies on.
+
+    Nothing else: a preference file of the user may ask for what the program is not made for.
+    """
     from brian2 import prefs
 
+    from pvae_brian.engine.preferences import DEFAULTS
+
+    prefs.reset_to_defaults()
+    preferences = preferences | DEFAULTS
+    preferences["codegen.cpp.headers"] = [*preferences["codegen.cpp.headers"], *_HEADERS]
     for name, value in preferences.items():
         prefs[name] = value
     # Threads would share out the random numbers by their number.

@@ -7,12 +7,12 @@ import signal
 import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from pvae_brian.engine.block import PartResult, check_complete
-from pvae_brian.engine.errors import EngineError
+from pvae_brian.engine.errors import BuildError, EngineError, WorkerLostError
+from pvae_brian.engine.standalone.cache import VARIABLE, Program
 from pvae_brian.engine.standalone.source import MAGIC, executable
 from pvae_brian.neurons import NeuronModel
 
@@ -28,39 +28,26 @@ class Worker:
 
     Parameters
     ----------
-    folder : path
-        Where the program is.
+    program : Program
+        What to run.
     neuron : NeuronModel
-        What it was compiled for.
-    n : int
-        Neurons that it was compiled for.
+        Its neurons, with their parameters.
     window_s : float
         Duration of the window in seconds.
     n_steps : int
         Time steps per window.
-    with_times : bool
-        Whether it was compiled to send spike times.
 
     Raises
     ------
-    EngineError
+    BuildError
         If the program cannot be started, or is no such program.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        neuron: NeuronModel,
-        n: int,
-        window_s: float,
-        n_steps: int,
-        with_times: bool,
-    ):
-        self.n = n
-        self._folder = folder
-        self._neuron = neuron
-        self._with_times = with_times
+    def __init__(self, program: Program, neuron: NeuronModel, window_s: float, n_steps: int):
+        self.n = program.n
         self.n_steps = n_steps
+        self._folder = program.folder
+        self._with_times = program.with_times
         self._n_extra_steps = neuron.n_extra_steps(window_s, n_steps)
         constants = neuron.constants(window_s)
         self._constants = [constants[name] for name in sorted(constants)] or [0.0]
@@ -78,12 +65,15 @@ class Worker:
                 start_new_session=True,
             )
         except OSError as error:
-            raise EngineError(f"the compiled program does not start: {error}") from error
+            raise self._not_started(str(error)) from error
         try:
             if sys.platform == "linux":
                 _enlarge(self._process.stdin, self._process.stdout)
-            if self._receive(1, np.int64)[0] != MAGIC:
-                raise EngineError("the compiled program speaks another protocol")
+            try:
+                if self._receive(1, np.int64)[0] != MAGIC:
+                    raise self._not_started("it speaks another protocol")
+            except WorkerLostError as error:
+                raise self._not_started(str(error)) from error
         except BaseException:
             self.__exit__()
             raise
@@ -101,23 +91,24 @@ class Worker:
         self._process.kill()
 
     def run(
-        self, rates: np.ndarray, arrivals: np.ndarray | None, seed: int, first_step: int = 0
+        self, rates: np.ndarray, arrivals: np.ndarray | None, seed: np.ndarray, first_step: int = 0
     ) -> PartResult:
         """Simulate one window; as `RuntimeRunner.run`.
 
         Raises
         ------
         EngineError
-            If the process ended before its time, or left spikes of the window behind.
+            If the process ended before its time (`WorkerLostError`), or left spikes of the
+            window behind.
         """
         n = len(rates)
         head = struct.pack(
-            f"=qqqqqd{len(self._constants)}d",
+            f"=qqqq{len(seed)}Id{len(self._constants)}d",
             MAGIC,
             n,
-            seed,
             first_step,
             self.n_steps + self._n_extra_steps,
+            *seed.tolist(),
             1 / self.n_steps,
             *self._constants,
         )
@@ -133,6 +124,12 @@ class Worker:
             result = PartResult(counts, neuron, self._receive(n_spikes, np.float64))
         check_complete(n_late)
         return result
+
+    def _not_started(self, cause: str) -> BuildError:
+        return BuildError(
+            f"the compiled program in {self._folder} does not start: {cause}; remove it "
+            f"('pvae-brian cache clear'), or set {VARIABLE} to a folder whose programs may run here"
+        )
 
     def _send(self, *messages) -> None:
         try:
@@ -153,7 +150,7 @@ class Worker:
             view = view[n_read:]
         return array
 
-    def _lost(self) -> EngineError:
+    def _lost(self) -> WorkerLostError:
         # Its end may come a moment after that of its pipes; killing it now would hide the cause.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1)
@@ -161,9 +158,9 @@ class Worker:
         status = self._process.wait()
         message = self._process.stderr.read(2000).decode(errors="replace").strip()
         cause = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
-        return EngineError(
+        return WorkerLostError(
             f"a worker process ended in the middle of its work ({cause}"
-            f"{': ' + message if message else ''}); nothing was kept, run it again"
+            f"{': ' + message if message else ''}); nothing was kept"
         )
 
 
