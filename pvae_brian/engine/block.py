@@ -182,9 +182,8 @@ def _first_arrivals(
     # As -ln(1 - U) is no less than U, most silent neurons are found without a logarithm.
     firing = np.flatnonzero(uniform < rates)
     arrivals = -np.log1p(-uniform[firing]) / rates[firing]
-    # Order by 16 bits of the arrival, which numpy sorts by radix, is order enough; those of the
-    # silent, beyond the window, come last.
-    order = np.argsort((np.minimum(arrivals, 1) * 0xFFFF).astype(np.uint16), kind="stable")
+    # In 256 classes, which numpy sorts by radix: order enough. The silent are the last class.
+    order = np.argsort((np.minimum(arrivals, 1) * 0xFF).astype(np.uint8), kind="stable")
     order = order[: np.count_nonzero(arrivals < 1)]
     return firing[order], arrivals[order]
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+
 from pvae_brian.engine.standalone.worker import Worker
 
 Result = TypeVar("Result")
@@ -33,6 +35,7 @@ def run_in_order(
     A thread per worker sends it work and sees to its results. Whatever goes wrong, an interrupt
     too, the workers are killed, and no thread is left when the error comes out.
     """
+    _keep_freed_memory()
     idle = queue.SimpleQueue()
     for worker in workers:
         idle.put(worker)
@@ -61,3 +64,12 @@ def run_in_order(
         raise
     finally:
         pool.shutdown(wait=True)
+
+
+def _keep_freed_memory() -> None:
+    """Let the allocator keep what blocks free: the next ones need as much again.
+
+    glibc returns large arrays to the system at once, and then pays for each page of the next ones,
+    which takes longer than to fill them, until one as large as this has been freed.
+    """
+    np.empty(31 * 2**20, dtype=np.uint8)
