@@ -125,7 +125,8 @@ def simulate(
         with_times=record == "times",
     )
     with contextlib.ExitStack() as stack:
-        store = stack.enter_context(storage(rates, plan.with_times, out))
+        n_spikes = plan.mean_rate * rates.size if plan.with_times else None
+        store = stack.enter_context(storage(rates, n_spikes, out))
         job = (neuron, plan, n_steps, n_workers)
         try:
             run = stack.enter_context(prepared(target, *job))

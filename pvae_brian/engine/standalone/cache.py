@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from brian2.utils.logger import get_logger
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
@@ -25,6 +26,8 @@ from pvae_brian.engine.errors import BuildError
 from pvae_brian.engine.standalone import source
 from pvae_brian.engine.standalone.build import PREFERENCES, build
 from pvae_brian.neurons import NeuronModel
+
+logger = get_logger(__name__)
 
 VARIABLE = "PVAE_BRIAN_CACHE"
 _DESCRIPTION = "entry.json"
@@ -246,6 +249,7 @@ def _build_into(cache: Path, name: str, key: dict, neuron: NeuronModel, for_comp
         work = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{name}-", dir=cache))
     except OSError as error:
         raise BuildError(f"cannot write to the cache folder {cache}: {error}") from error
+    logger.info(f"Compiling the C++ program for {neuron.name} neurons, once, to keep it in {cache}")
     try:
         program = build(neuron.settings(), key["n"], key["with_times"], for_compiler, work)
         try:
