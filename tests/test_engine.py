@@ -189,20 +189,37 @@ def test_workers_change_nothing(n_workers):
 @pytest.mark.parametrize("target", TARGETS)
 def test_blocks_and_parts_leave_no_trace_but_the_random_numbers(target, monkeypatch):
     """More stimuli than fit in a block, more neurons than in a network, and both not full."""
-    monkeypatch.setattr(block, "BLOCK", 35_000)
+    monkeypatch.setattr(block, "BLOCK", 40_000)
     monkeypatch.setattr(devices, "_RUNTIME_NEURONS", 5000)
-    rates = np.tile(RATES, (15_000, 1)) * (1 + np.arange(15_000)[:, None] % 3)
+    rates = np.tile([0.0, 0.05, 1.0, 5.0], (22_000, 1)) * (1 + np.arange(22_000)[:, None] % 3)
     record = simulate(rates, seed=fresh_seed(), record="times", device=target)
     assert poisson_fit(record.counts, rates).p_value > FALSE_ALARM
     counted = np.zeros(rates.shape, dtype=int)
     np.add.at(counted, (record.spikes.stimulus, record.spikes.latent), 1)
     np.testing.assert_array_equal(counted, record.counts)
-    # Blocks draw different numbers: the same stimulus in two of them has independent counts.
-    size = block.BLOCK // len(RATES)
-    first, second = slice(0, size), slice(size, 2 * size)
+    # Blocks draw different numbers: stimuli in the same place of two have independent counts.
+    first, second = slice(0, 10_000), slice(10_000, 20_000)
+    assert plan_of(*rates.shape, mean_rate=rates.mean()).stimuli(1) == second
     score = (record.counts[first] - rates[first]) * (record.counts[second] - rates[second])
     spread = np.sqrt((rates[first] * rates[second]).sum())
     assert abs(score.sum()) < STANDARD_ERRORS * spread
+
+
+@pytest.mark.filterwarnings("ignore:Bernoulli neurons")
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_networks_draws_are_their_own_in_each_part_and_job(target):
+    """Bernoulli neurons, all of whose numbers are drawn in the network, in the order of neurons."""
+    n = devices._RUNTIME_NEURONS if target != "cpp_standalone" else devices._COMPILED_NEURONS
+    # As many neurons in a block as there are in three parts.
+    rates = np.full((3, n), 5.0)
+    parts = np.concatenate(
+        [
+            simulate(rates, n_steps=50, neuron="bernoulli", device=target, seed=seed).counts
+            for seed in (327, 17516, fresh_seed())
+        ]
+    )
+    correlation = np.corrcoef(parts)[np.triu_indices(9, k=1)]
+    assert np.abs(correlation).max() < STANDARD_ERRORS / np.sqrt(n)
 
 
 def test_one_stimulus_with_more_latents_than_a_block_holds(monkeypatch):
