@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 from scipy.stats import poisson
 
-from pvae_brian.neurons import renewal
 from pvae_brian.neurons.refractory import recovered_wait
-from pvae_brian.neurons.renewal import predict_counts
+from pvae_brian.neurons.renewal import predict_counts, recovery
 from tests.chance import STANDARD_ERRORS, fresh_generator
 
 _PERIODS = [(0.05, 0.0), (0.0, 0.05), (0.02, 0.03), (0.3, 1e-9), (0.4, 3.0)]
@@ -175,7 +174,7 @@ def test_counts_keep_within_bounds(rate, factor, absolute, relative):
 def test_fraction_goes_on_where_the_series_ends(rate, relative):
     heights = np.geomspace(12.1, 100, 50) * np.sqrt(rate / relative)
     series, fraction = (
-        renewal._log_transform(real + 1j * heights, rate, relative) for real in (1e-9, -1e-9)
+        recovery._log_transform(real + 1j * heights, rate, relative) for real in (1e-9, -1e-9)
     )
     assert np.abs(np.exp(series - fraction) - 1).max() < 1e-8
 
@@ -203,6 +202,6 @@ def test_what_cannot_be_trusted_is_refused(monkeypatch):
         predict_counts(np.array([1e12]), 0.0, 1e3)
     with pytest.raises(ArithmeticError, match="values"):
         predict_counts(np.array([1e13]), 0.0, 1e-16)
-    monkeypatch.setattr(renewal, "_STEP", 1.0)
+    monkeypatch.setattr(recovery, "_STEP", 1.0)
     with pytest.raises(ArithmeticError, match="two resolutions"):
         predict_counts(np.array([2.0]), 0.0, 0.1)
