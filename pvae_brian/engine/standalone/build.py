@@ -139,7 +139,9 @@ def _search_path() -> list[str]:
 def _failure(status: int, messages: str) -> str:
     cause = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
     lines = messages.strip().splitlines()
-    errors = [line for line in lines if "error" in line.lower()] or lines[-3:]
+    # What make adds only says that something failed.
+    errors = [line for line in lines if "error" in line.lower() and not line.startswith("make")]
+    errors = errors or lines[-3:]
     return (
         f"the C++ program could not be built ({cause}): {' | '.join(errors[:3])[:600]}; "
         "device='numpy' needs no compiler"
@@ -160,6 +162,8 @@ def main(request: dict) -> None:
     """Build what was requested; this runs in the process that `build` starts."""
     _end_with_parent()
     set_preferences(request["preferences"])
+    # Brian2's own would hide the cause behind advice on how to report it.
+    sys.excepthook = sys.__excepthook__
     folder = Path(request["folder"])
     write_project(request["settings"], request["n"], request["with_times"], folder)
     sys.exit(compile_project(folder))
