@@ -325,6 +325,13 @@ def test_a_refractory_sampler_is_refused(run_here, images_file):
     assert_one_line_error(output.err, "do not go with --neuron sampler")
 
 
+def test_a_refractory_neuron_needs_a_period(run_here, images_file):
+    arguments = ("simulate", shipped_model(), "--images", images_file, "--neuron", "refractory")
+    assert_one_line_error(run_here(*arguments, status=1).err, "needs --refractory or --recovery")
+    facts = json.loads(run_here(*arguments, "--refractory", "0.02", "--json").out)
+    assert facts["neuron"]["absolute"] == 0.02
+
+
 @needs_compiler
 def test_the_cache_is_listed_and_cleared(run_here, images_file, tmp_path, monkeypatch):
     folder = tmp_path / "my cache"

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from pvae_brian.neurons import NeuronModel
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, but not that there is none."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
 def command(commands, name: str, *, summary: str, example: str) -> argparse.ArgumentParser:
     """Add a command with an example in its help."""
     return commands.add_parser(
@@ -19,7 +28,7 @@ def command(commands, name: str, *, summary: str, example: str) -> argparse.Argu
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
         epilog=f"example: {example}",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_HelpFormatter,
     )
 
 
@@ -76,8 +85,10 @@ def simulation_keywords(options: argparse.Namespace) -> dict:
 def read_neuron(options: argparse.Namespace) -> str | NeuronModel:
     """Return the neuron model that the options of `add_neuron` name."""
     if options.refractory is None and options.recovery is None:
+        if options.neuron == "refractory":
+            raise ValueError("a refractory neuron needs --refractory or --recovery, in seconds")
         return options.neuron
-    if options.neuron != "poisson":
+    if options.neuron not in ("poisson", "refractory"):
         raise ValueError(f"--refractory and --recovery do not go with --neuron {options.neuron}")
     from brian2 import second
 
