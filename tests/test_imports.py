@@ -30,6 +30,7 @@ ROOMS = [
     "goodness",
     "sparsity",
     "metabolism",
+    "fidelity",
     "comparison",
     "report",
     "cli",

@@ -175,7 +175,7 @@ def _own_runtime(target: str) -> Iterator[None]:
 def _quick_collections() -> Iterator[None]:
     """Keep what exists now out of garbage collection: Brian2 collects before each run.
 
-    With torch loaded a collection takes 60 ms, longer than most runs.
+    With torch loaded a collection takes longer than most runs.
     """
     if gc.get_freeze_count():
         # The user has frozen objects; unfreezing ours would unfreeze theirs.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 if TYPE_CHECKING:
+    from brian2 import NeuronGroup
     from brian2.core.variables import ArrayVariable
 
 
@@ -56,6 +57,11 @@ class Population:
     rate: ArrayVariable
     count: ArrayVariable
     arrival: ArrayVariable | None = None
+
+    @classmethod
+    def of(cls, group: NeuronGroup) -> Self:
+        """Take a group that calls its variables ``rate``, ``count`` and ``arrival``."""
+        return cls((group,), *(group.variables[name] for name in ("rate", "count", "arrival")))
 
 
 @dataclass(frozen=True)

@@ -56,13 +56,7 @@ class Poisson(NeuronModel):
         group = NeuronGroup(
             n, EQUATIONS, threshold=THRESHOLD, reset=RESET, namespace={}, name="poisson_neurons*"
         )
-        variables = group.variables
-        return Population(
-            objects=(group,),
-            rate=variables["rate"],
-            count=variables["count"],
-            arrival=variables["arrival"],
-        )
+        return Population.of(group)
 
     def constants(self, window_s: float) -> dict[str, float]:
         return {"window_duration": 1.0}

@@ -192,13 +192,7 @@ class Refractory(NeuronModel):
             namespace={"recovered_wait": _recovered_wait_function()},
             name="refractory_neurons*",
         )
-        variables = group.variables
-        return Population(
-            objects=(group,),
-            rate=variables["rate"],
-            count=variables["count"],
-            arrival=variables["arrival"],
-        )
+        return Population.of(group)
 
     def predict(self, rates: np.ndarray, window_s: float, n_steps: int) -> CountPrediction:
         from pvae_brian.neurons.renewal import predict_counts

@@ -9,7 +9,6 @@ so that it never outlives the process that started it.
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from pvae_brian.engine.block import END, SEED_WORDS
@@ -198,4 +197,4 @@ def set_preferences(preferences: dict) -> None:
 
 def executable(folder: Path) -> Path:
     """Return where the compiler puts the program."""
-    return folder / ("main.exe" if sys.platform == "win32" else "main")
+    return folder / "main"

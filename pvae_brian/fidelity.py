@@ -1,0 +1,136 @@
+"""Fidelity of a simulation: are the counts what the neuron model promises?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest, norm, poisson
+
+from pvae_brian.goodness import FitTest, poisson_fit
+from pvae_brian.intervals import CONFIDENCE, Estimate, poisson_interval
+from pvae_brian.neurons import CountPrediction
+from pvae_brian.spikes import SpikeRecord
+
+# Half the width of a 95 % interval, in standard errors.
+_NORMAL = float(norm.ppf((1 + CONFIDENCE) / 2))
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Errors of the simulation, whatever the model.
+
+    Held against `SpikeRecord.prediction`: the posterior rates for Poisson neurons, renewal theory
+    for refractory ones; against the posterior rates where a neuron model predicts nothing.
+
+    Attributes
+    ----------
+    measured : Estimate
+        Mean spikes per stimulus, with an interval for these stimuli (Garwood's for Poisson
+        counts).
+    predicted : float
+        Mean over stimuli of the predicted spikes.
+    z : float
+        Their difference in standard errors: standard normal if the simulation is right.
+    outside : Estimate
+        Share of neurons whose total lies outside the central 95 % of its law, about 0.05 if the
+        simulation is right; with the interval of Clopper and Pearson over neurons.
+    fano : Estimate
+        Squared deviations from the predicted means over these.
+    predicted_fano : float
+        What it should be: predicted variance over predicted mean, 1 for Poisson counts.
+    fit : FitTest
+        Chi-square test of all counts against Poisson laws of the posterior rates.
+    """
+
+    measured: Estimate
+    predicted: float
+    z: float
+    outside: Estimate
+    fano: Estimate
+    predicted_fano: float
+    fit: FitTest
+
+
+def compute_fidelity(record: SpikeRecord) -> Fidelity:
+    """Hold the counts of a record against the law of its neurons.
+
+    Parameters
+    ----------
+    record : SpikeRecord
+        Of any neuron model.
+
+    Returns
+    -------
+    Fidelity
+
+    Examples
+    --------
+    >>> from pvae_brian import simulate
+    >>> abs(compute_fidelity(simulate([[3.0, 5.0]], seed=1)).z) < 6
+    True
+    """
+    counts = record.counts
+    law = record.prediction or CountPrediction(mean=record.rates, variance=record.rates)
+    total, expected = int(counts.sum()), float(law.mean.sum())
+    low, high = _interval_of_total(total, law)
+    per_neuron = counts.sum(axis=0)
+    lowest, highest = _central_band(law)
+    return Fidelity(
+        measured=Estimate(total, low, high).scaled(1 / len(counts)),
+        predicted=expected / len(counts),
+        z=_z_score(total - expected, float(law.variance.sum())),
+        outside=_share((per_neuron < lowest) | (per_neuron > highest)),
+        fano=_fano(counts, law),
+        predicted_fano=float(law.variance.sum() / expected) if expected else np.nan,
+        fit=poisson_fit(counts, record.rates),
+    )
+
+
+def _is_poisson(law: CountPrediction) -> bool:
+    return law.variance is law.mean
+
+
+def _interval_of_total(total: int, law: CountPrediction) -> tuple[float, float]:
+    if _is_poisson(law):
+        low, high = poisson_interval(total)
+        return float(low), float(high)
+    margin = _NORMAL * math.sqrt(law.variance.sum())
+    return total - margin, total + margin
+
+
+def _central_band(law: CountPrediction) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of the central 95 % of each neuron's total; normal if it is not Poisson."""
+    expected = law.mean.sum(axis=0)
+    if _is_poisson(law):
+        tail = (1 - CONFIDENCE) / 2
+        return poisson.ppf(tail, expected), poisson.ppf(1 - tail, expected)
+    margin = _NORMAL * np.sqrt(law.variance.sum(axis=0))
+    return expected - margin, expected + margin
+
+
+def _share(is_so: np.ndarray) -> Estimate:
+    interval = binomtest(int(is_so.sum()), is_so.size).proportion_ci(CONFIDENCE)
+    return Estimate(float(is_so.mean()), float(interval.low), float(interval.high))
+
+
+def _z_score(difference: float, variance: float) -> float:
+    if variance == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return difference / math.sqrt(variance)
+
+
+def _fano(counts: np.ndarray, law: CountPrediction) -> Estimate:
+    """Residual variance over mean, with a normal interval."""
+    expected = law.mean.sum()
+    if expected == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    squares = (counts - law.mean) ** 2
+    if _is_poisson(law):
+        # The variance of (z - rate)^2 for a Poisson z is rate + 2 rate^2.
+        error = math.sqrt((law.mean + 2 * law.mean**2).sum())
+    else:
+        error = float(np.std(squares)) * math.sqrt(squares.size)
+    fano, margin = float(squares.sum() / expected), _NORMAL * error / expected
+    return Estimate(fano, fano - margin, fano + margin)
