@@ -8,3 +8,7 @@ needs_compiler = pytest.mark.skipif(
     shutil.which("g++") is None and shutil.which("clang++") is None,
     reason="no C++ compiler on this machine",
 )
+
+# Devices of `simulate`.
+COMPILED = pytest.param("cpp_standalone", marks=needs_compiler)
+TARGETS = ["numpy", pytest.param("cython", marks=needs_compiler), COMPILED]

@@ -21,13 +21,8 @@ from pvae_brian.neurons import MODELS, NeuronModel, as_neuron, from_settings
 from pvae_brian.neurons.refractory import recovered_wait
 
 from .chance import FALSE_ALARM, STANDARD_ERRORS, fresh_seed
-from .marks import needs_compiler
+from .marks import TARGETS
 
-TARGETS = [
-    "numpy",
-    pytest.param("cython", marks=needs_compiler),
-    pytest.param("cpp_standalone", marks=needs_compiler),
-]
 RATES = [0.0, 0.05, 1.0, 5.0, 40.0]
 
 
