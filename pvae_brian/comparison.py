@@ -13,7 +13,7 @@ from pvae_brian.encoder import Encoder
 from pvae_brian.engine import simulate
 from pvae_brian.fidelity import Fidelity, compute_fidelity
 from pvae_brian.intervals import Estimate, bootstrap, poisson_interval
-from pvae_brian.sparsity import lifetime_sparsity_shares, population_sparsity
+from pvae_brian.measures.sparsity import lifetime_sparsity_shares, population_sparsity
 from pvae_brian.spikes import SpikeRecord
 
 _BITS_PER_NAT = 1 / math.log(2)

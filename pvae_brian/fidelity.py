@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, norm, poisson
 
-from pvae_brian.goodness import FitTest, poisson_fit
 from pvae_brian.intervals import CONFIDENCE, Estimate, poisson_interval
+from pvae_brian.measures.goodness import FitTest, poisson_fit
 from pvae_brian.neurons import CountPrediction
 from pvae_brian.spikes import SpikeRecord
 

@@ -24,7 +24,7 @@ from pvae_brian import (
 )
 from pvae_brian.data import shipped_model, shipped_patches
 from pvae_brian.intervals import poisson_interval
-from pvae_brian.sparsity import lifetime_sparsity, population_sparsity
+from pvae_brian.measures.sparsity import lifetime_sparsity, population_sparsity
 
 from .chance import FALSE_ALARM, STANDARD_ERRORS, fresh_generator, fresh_seed
 

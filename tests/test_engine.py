@@ -19,7 +19,7 @@ from scipy.stats import kstest
 import pvae_brian
 from pvae_brian import SpikeRecord, simulate
 from pvae_brian.engine import devices
-from pvae_brian.goodness import poisson_fit
+from pvae_brian.measures.goodness import poisson_fit
 
 from .chance import FALSE_ALARM, STANDARD_ERRORS, fresh_seed
 from .marks import COMPILED, TARGETS, needs_compiler

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom, chisquare, kstest, poisson
 
-from pvae_brian import goodness
-from pvae_brian.goodness import FitTest, poisson_fit
+from pvae_brian.measures import goodness
+from pvae_brian.measures.goodness import FitTest, poisson_fit
 
 from .chance import FALSE_ALARM, fresh_generator
 

@@ -16,7 +16,7 @@ from scipy.stats import binom, kstest
 import pvae_brian
 from pvae_brian import Bernoulli, Poisson, Refractory, Sampler, simulate
 from pvae_brian.engine import EngineError
-from pvae_brian.goodness import poisson_fit
+from pvae_brian.measures.goodness import poisson_fit
 from pvae_brian.neurons import MODELS, NeuronModel, as_neuron, from_settings
 from pvae_brian.neurons.refractory import recovered_wait
 

@@ -29,7 +29,7 @@ from brian2.core.base import BrianObjectException
 from brian2.utils.logger import catch_logs
 
 from pvae_brian import LatentNeurons
-from pvae_brian.goodness import poisson_fit
+from pvae_brian.measures.goodness import poisson_fit
 
 from .marks import needs_compiler
 
@@ -178,7 +178,7 @@ STANDALONE = """
     import numpy as np
     from brian2 import *
     from pvae_brian import LatentNeurons
-    from pvae_brian.goodness import poisson_fit
+    from pvae_brian.measures.goodness import poisson_fit
 
     set_device('cpp_standalone', directory={directory!r}, build_on_run=False)
     seed({seed})

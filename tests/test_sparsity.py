@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from pvae_brian.intervals import bootstrap
-from pvae_brian.sparsity import (
+from pvae_brian.measures.sparsity import (
     lifetime_sparsity,
     lifetime_sparsity_shares,
     population_sparsity,
