@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, norm, poisson
 
-from pvae_brian.intervals import CONFIDENCE, Estimate, poisson_interval
+from pvae_brian.intervals import CONFIDENCE, Estimate, count_interval
 from pvae_brian.measures.goodness import FitTest, poisson_fit
 from pvae_brian.neurons import CountPrediction
 from pvae_brian.spikes import SpikeRecord
@@ -74,11 +74,11 @@ def compute_fidelity(record: SpikeRecord) -> Fidelity:
     counts = record.counts
     law = record.prediction or CountPrediction(mean=record.rates, variance=record.rates)
     total, expected = int(counts.sum()), float(law.mean.sum())
-    low, high = _interval_of_total(total, law)
+    low, high = count_interval(total, None if law.is_poisson else law.variance.sum())
     per_neuron = counts.sum(axis=0)
     lowest, highest = _central_band(law)
     return Fidelity(
-        measured=Estimate(total, low, high).scaled(1 / len(counts)),
+        measured=Estimate(total, float(low), float(high)).scaled(1 / len(counts)),
         predicted=expected / len(counts),
         z=_z_score(total - expected, float(law.variance.sum())),
         outside=_share((per_neuron < lowest) | (per_neuron > highest)),
@@ -88,22 +88,10 @@ def compute_fidelity(record: SpikeRecord) -> Fidelity:
     )
 
 
-def _is_poisson(law: CountPrediction) -> bool:
-    return law.variance is law.mean
-
-
-def _interval_of_total(total: int, law: CountPrediction) -> tuple[float, float]:
-    if _is_poisson(law):
-        low, high = poisson_interval(total)
-        return float(low), float(high)
-    margin = _NORMAL * math.sqrt(law.variance.sum())
-    return total - margin, total + margin
-
-
 def _central_band(law: CountPrediction) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of the central 95 % of each neuron's total; normal if it is not Poisson."""
     expected = law.mean.sum(axis=0)
-    if _is_poisson(law):
+    if law.is_poisson:
         tail = (1 - CONFIDENCE) / 2
         return poisson.ppf(tail, expected), poisson.ppf(1 - tail, expected)
     margin = _NORMAL * np.sqrt(law.variance.sum(axis=0))
@@ -127,7 +115,7 @@ def _fano(counts: np.ndarray, law: CountPrediction) -> Estimate:
     if expected == 0:
         return Estimate(np.nan, np.nan, np.nan)
     squares = (counts - law.mean) ** 2
-    if _is_poisson(law):
+    if law.is_poisson:
         # The variance of (z - rate)^2 for a Poisson z is rate + 2 rate^2.
         error = math.sqrt((law.mean + 2 * law.mean**2).sum())
     else:

@@ -86,7 +86,9 @@ def test_resampled_mean_of_zeros_and_ones_follows_a_binomial_law():
     estimate = bootstrap(identity, column, seed=fresh_seed(), n_resamples=n_resamples)
     assert estimate.value == ones / n
     law = binom(n, ones / n)
-    for end, tail in ((estimate.low, 0.025), (estimate.high, 0.975)):
+    # Percentiles expanded for n - 1 and Student's law.
+    low = scipy.stats.norm.cdf(scipy.stats.t.ppf(0.025, n - 1) * np.sqrt(n / (n - 1)))
+    for end, tail in ((estimate.low, low), (estimate.high, 1 - low)):
         # The share of resamples up to the end, and up to the value before it, enclose the tail.
         error = STANDARD_ERRORS * np.sqrt(0.025 * 0.975 / n_resamples)
         k = round(end * n)
@@ -104,9 +106,12 @@ def test_agrees_with_scipy_in_its_monte_carlo_error(n):
     b = a + rng.gamma(2.0, size=n)
     n_resamples = 10_000
     ours = bootstrap(ratio, a, b, seed=fresh_seed(), n_resamples=n_resamples)
+    # scipy takes percentiles as they are, ours lie further out by what n - 1 and Student's law ask.
+    tail = scipy.stats.norm.cdf(scipy.stats.t.ppf(0.025, n - 1) * np.sqrt(n / (n - 1)))
     theirs = scipy.stats.bootstrap(
         (a, b),
         lambda a, b, axis: a.mean(axis=axis) / b.mean(axis=axis),
+        confidence_level=1 - 2 * tail,
         paired=True,
         vectorized=True,
         method="percentile",
@@ -114,10 +119,10 @@ def test_agrees_with_scipy_in_its_monte_carlo_error(n):
         rng=fresh_generator(),
     )
     assert ours.value == pytest.approx(a.mean() / b.mean(), rel=1e-12)
-    # Standard error of the 2.5 % quantile of a normal law: sqrt(p (1 - p) / n) / density. The law
+    # Standard error of a quantile of a normal law: sqrt(p (1 - p) / n) / density. The law
     # of resamples is nearly normal: a third is added for that.
-    density = scipy.stats.norm.pdf(scipy.stats.norm.ppf(0.025))
-    error = np.sqrt(2 * 0.025 * 0.975 / n_resamples) / density * theirs.standard_error
+    density = scipy.stats.norm.pdf(scipy.stats.norm.ppf(tail))
+    error = np.sqrt(2 * tail * (1 - tail) / n_resamples) / density * theirs.standard_error
     interval = theirs.confidence_interval
     np.testing.assert_allclose(
         (ours.low, ours.high), tuple(interval), rtol=0, atol=1.33 * STANDARD_ERRORS * error
@@ -133,6 +138,15 @@ def test_interval_covers_the_mean_of_overdispersed_spikes():
         covered.append((estimate.low <= 10) & (estimate.high >= 10))
     # 0.95 up to the percentile method's own error, below 0.002 here; a standard error is 0.0022.
     assert 0.935 < np.mean(covered) < 0.965
+
+
+def test_few_stimuli_make_a_wider_interval():
+    n_stimuli, n_repeats = 8, 20_000
+    estimate = bootstrap(
+        identity, fresh_generator().normal(size=(n_stimuli, n_repeats)), seed=fresh_seed()
+    )
+    # 0.946 here, where plain percentiles cover 0.89; a standard error is 0.0016.
+    assert 0.93 < ((estimate.low <= 0) & (estimate.high >= 0)).mean() < 0.965
 
 
 def test_same_stimuli_are_drawn_for_all_columns():

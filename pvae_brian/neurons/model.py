@@ -27,6 +27,11 @@ class CountPrediction:
     variance: np.ndarray
 
     @property
+    def is_poisson(self) -> bool:
+        """Whether variances are the means themselves, as those of Poisson counts."""
+        return self.variance is self.mean
+
+    @property
     def fano(self) -> np.ndarray:
         """Variance over mean; NaN for a neuron that never fires."""
         with np.errstate(invalid="ignore", divide="ignore"):
