@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2, norm
+from scipy.stats import binomtest, chi2, norm
 from scipy.stats import t as student
 
 CONFIDENCE = 0.95
@@ -33,6 +34,18 @@ class Estimate:
     def scaled(self, factor: float) -> Estimate:
         """The estimate in another unit: all three times a positive factor."""
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
+
+    def shifted(self, offset: float) -> Estimate:
+        """The estimate with a known number added to all three."""
+        return Estimate(self.value + offset, self.low + offset, self.high + offset)
+
+    def under(self, number: float) -> Estimate:
+        """A known number over the estimate, which is not negative: infinite at 0, NaN for 0 / 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value, high, low = (
+                np.divide(number, end)[()] for end in (self.value, self.low, self.high)
+            )
+        return Estimate(value, low, high)
 
     def __format__(self, spec: str) -> str:
         spec = spec or ".4g"
@@ -104,6 +117,33 @@ def count_interval(
     return np.maximum(total - margin, 0.0)[()], (total + margin)[()]
 
 
+def share_interval(is_so: np.ndarray) -> Estimate:
+    """Share of those of which something is so, with the exact interval of Clopper and Pearson.
+
+    Parameters
+    ----------
+    is_so : ndarray of bool
+        Of each of them; at least one.
+
+    Returns
+    -------
+    Estimate
+
+    References
+    ----------
+    Clopper and Pearson (1934), The use of confidence or fiducial limits, Biometrika 26:404.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> f"{share_interval(np.array([True, False, False, False])):.2f}"
+    '0.25 [0.01, 0.81]'
+    """
+    is_so = np.asarray(is_so, dtype=bool)
+    interval = binomtest(int(is_so.sum()), is_so.size).proportion_ci(CONFIDENCE)
+    return Estimate(float(is_so.mean()), float(interval.low), float(interval.high))
+
+
 def bootstrap(
     statistic: Callable[..., np.ndarray],
     *columns: np.ndarray,
@@ -151,16 +191,13 @@ def bootstrap(
     """
     columns = [np.asarray(column, dtype=float) for column in columns]
     n = len(columns[0])
-    generator = np.random.default_rng(seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = statistic(*(column.mean(axis=0) for column in columns))
         resampled = []
         at_once = max(1, _WEIGHTS // n)
         for start in range(0, n_resamples, at_once):
             size = min(at_once, n_resamples - start)
-            # How often each stimulus is drawn: a resampled mean is a product with these weights.
-            drawn = generator.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
-            weights = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(float)
+            weights = _times_drawn(n, size, (seed, start)).astype(float)
             resampled.append(statistic(*(weights @ column / n for column in columns)))
     tail = 100 * norm.cdf(student.ppf(_TAIL, n - 1) * np.sqrt(n / (n - 1))) if n > 1 else 50.0
     # Without interpolation: between a finite value and an infinite one there is nothing.
@@ -171,3 +208,14 @@ def bootstrap(
     if np.ndim(value) == 0:
         return Estimate(float(value), float(low), float(high))
     return Estimate(value, low, high)
+
+
+# Several statistics of one record draw the same stimuli: a few blocks are worth keeping.
+@functools.lru_cache(maxsize=4)
+def _times_drawn(n: int, n_resamples: int, seed: tuple[int, int]) -> np.ndarray:
+    """How often each stimulus is drawn in each resample: a resampled mean is a product with it."""
+    drawn = np.random.default_rng(seed).integers(n, size=(n_resamples, n))
+    drawn += n * np.arange(n_resamples)[:, None]
+    times = np.bincount(drawn.ravel(), minlength=n_resamples * n).reshape(n_resamples, n)
+    # Small numbers: n draws of one among n.
+    return times.astype(np.min_scalar_type(times.max()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,12 +12,14 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from pvae_brian.intervals import bootstrap
 from pvae_brian.measures.sparsity import (
+    compute_sparsity,
     lifetime_sparsity,
     lifetime_sparsity_shares,
     population_sparsity,
 )
 
 from .chance import STANDARD_ERRORS, fresh_generator, fresh_seed
+from .test_spikes import make_record
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -136,3 +140,37 @@ def test_interval_of_many_neurons_and_few_stimuli_holds_the_value():
     shares = lifetime_sparsity_shares(counts)
     estimate = bootstrap(lambda mean: mean, shares, seed=fresh_seed())
     assert estimate.low < lifetime_sparsity(counts).mean() < estimate.high
+
+
+# Of a record
+
+
+def test_sparsity_of_a_record_is_bootstrapped_over_its_stimuli():
+    counts = fresh_generator().poisson([0.2, 1.0, 5.0], size=(80, 3))
+    record = dataclasses.replace(make_record(counts, with_times=False), seed=fresh_seed())
+    found = compute_sparsity(record)
+    assert found.fraction_zeros.value == pytest.approx((counts == 0).mean())
+    assert found.lifetime.value == pytest.approx(lifetime_sparsity(counts).mean())
+    assert found.population.value == pytest.approx(population_sparsity(counts).mean())
+    # Each as it would be alone.
+    for estimate, shares in [
+        (found.fraction_zeros, (counts == 0).mean(axis=1)),
+        (found.lifetime, lifetime_sparsity_shares(counts)),
+        (found.population, population_sparsity(counts)),
+    ]:
+        alone = bootstrap(lambda mean: mean, shares, seed=record.seed)
+        assert (estimate.low, estimate.high) == pytest.approx((alone.low, alone.high))
+        assert estimate.low < estimate.value < estimate.high
+
+
+def test_sparsity_of_one_stimulus_has_no_spread():
+    found = compute_sparsity(make_record([[5, 0, 2, 0]], with_times=False))
+    assert (found.fraction_zeros.value, found.lifetime.value) == (0.5, 1)
+    for estimate in (found.fraction_zeros, found.lifetime, found.population):
+        assert np.isnan([estimate.low, estimate.high]).all()
+
+
+@pytest.mark.parametrize("empty", [([], slice(None)), (slice(None), [])])
+def test_nothing_has_no_sparsity(empty):
+    with pytest.raises(ValueError, match="at least one stimulus and one latent"):
+        compute_sparsity(make_record([[5, 1], [2, 3]])[empty])

@@ -2,8 +2,73 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+from pvae_brian.intervals import Estimate, bootstrap
+from pvae_brian.measures._checks import check_counts
+from pvae_brian.spikes import SpikeRecord
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """Sparsity of the measured counts. Bootstrapped over stimuli.
+
+    Attributes
+    ----------
+    fraction_zeros : Estimate
+        Share of silent latents.
+    lifetime : Estimate
+        Mean over neurons of the sparsity over stimuli.
+    population : Estimate
+        Mean over stimuli of the sparsity over neurons.
+    """
+
+    fraction_zeros: Estimate
+    lifetime: Estimate
+    population: Estimate
+
+
+def compute_sparsity(record: SpikeRecord) -> Sparsity:
+    """Measure the sparsity of a record's counts.
+
+    Parameters
+    ----------
+    record : SpikeRecord
+        Of any neuron model; counts suffice.
+
+    Returns
+    -------
+    Sparsity
+        See `lifetime_sparsity` and `population_sparsity`.
+
+    Raises
+    ------
+    ValueError
+        If the record has no stimuli or no latents.
+
+    Examples
+    --------
+    >>> from pvae_brian import simulate
+    >>> sparsity = compute_sparsity(simulate([[0.0, 9.0], [9.0, 0.0]], seed=1))
+    >>> sparsity.fraction_zeros.value, sparsity.lifetime.value, sparsity.population.value
+    (0.5, 1.0, 1.0)
+    """
+    counts = check_counts(record.counts)
+    shares = np.stack(
+        [
+            (counts == 0).mean(axis=1),
+            lifetime_sparsity_shares(counts),
+            population_sparsity(counts),
+        ],
+        axis=1,
+    )
+    # One bootstrap for the three, which takes a third of the time.
+    means = bootstrap(lambda mean: mean, shares, seed=record.seed)
+    ends = np.stack([means.value, means.low, means.high])
+    return Sparsity(*(Estimate(*map(float, of_one)) for of_one in ends.T))
 
 
 def lifetime_sparsity(counts: ArrayLike) -> np.ndarray:
