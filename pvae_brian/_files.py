@@ -1,9 +1,10 @@
-"""Writing files whole or not at all."""
+"""Writing files and folders whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,3 +88,43 @@ def _link_new(temporary: str, path: Path) -> None:
     except OSError:
         # Some file systems have no links; a rename is the best they offer.
         os.rename(temporary, path)
+
+
+def make_beside(path: Path) -> Path:
+    """Make the temporary folder that shall become ``path`` by `move_folder`."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".part", dir=path.parent))
+    except OSError as error:
+        # The user asked for this folder and knows of no other.
+        error.filename = str(path)
+        raise
+    # mkdtemp makes folders private; a result should have the user's usual permissions.
+    umask = os.umask(0)
+    os.umask(umask)
+    folder.chmod(0o777 & ~umask)
+    return folder
+
+
+def move_folder(temporary: Path, path: Path) -> None:
+    """Rename a finished folder; a folder that was there before is removed.
+
+    No two folders change places in one step, so a process killed in between leaves the old one
+    beside, in a folder ``.<name>-XXXX.old``.
+    """
+    if not os.path.lexists(path):
+        os.rename(temporary, path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".old", dir=path.parent))
+    old = aside / path.name
+    try:
+        os.rename(path, old)
+        try:
+            os.rename(temporary, path)
+        except BaseException:
+            os.rename(old, path)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+    finally:
+        # If the old one could not be put back, it stays where it is.
+        with contextlib.suppress(OSError):
+            os.rmdir(aside)

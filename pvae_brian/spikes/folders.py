@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
-from pvae_brian._files import check_writable
+from pvae_brian._files import check_writable, move_folder
 from pvae_brian.spikes import npy
 from pvae_brian.spikes.consistency import COLUMNS, TABLES
 from pvae_brian.spikes.settings import check_format, restore
@@ -69,45 +66,10 @@ def check_target(path: str | os.PathLike, *, force: bool) -> Path:
     return path
 
 
-def make_beside(path: Path) -> Path:
-    """Make the temporary folder that shall become ``path``."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".part", dir=path.parent))
-    except OSError as error:
-        # The user asked for this folder and knows of no other.
-        error.filename = str(path)
-        raise
-    # mkdtemp makes folders private; a result should have the user's usual permissions.
-    umask = os.umask(0)
-    os.umask(umask)
-    folder.chmod(0o777 & ~umask)
-    return folder
-
-
 def put_in_place(temporary: Path, path: Path, *, force: bool) -> None:
-    """Rename a finished folder; what was there before is removed if ``force`` is given.
-
-    No two folders change places in one step, so a process killed in between leaves the old one
-    beside, in a folder ``.<name>-XXXX.old``.
-    """
+    """Rename a finished folder; what was there before is removed if ``force`` is given."""
     check_target(path, force=force)
-    if not os.path.lexists(path):
-        os.rename(temporary, path)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".old", dir=path.parent))
-    old = aside / path.name
-    try:
-        os.rename(path, old)
-        try:
-            os.rename(temporary, path)
-        except BaseException:
-            os.rename(old, path)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
-    finally:
-        # If the old one could not be put back, it stays where it is.
-        with contextlib.suppress(OSError):
-            os.rmdir(aside)
+    move_folder(temporary, path)
 
 
 def _is_unfinished(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pvae_brian._checks import check_positive_integer
-from pvae_brian._files import write_whole
+from pvae_brian._files import make_beside, write_whole
 from pvae_brian.neurons import NeuronModel, Poisson
 from pvae_brian.spikes import folders, npy
 from pvae_brian.spikes.consistency import COLUMNS, TABLES, check_times
@@ -98,7 +98,7 @@ class RecordWriter:
     def __enter__(self) -> RecordWriter:
         _check_space(self._folder, self._shape)
         with contextlib.ExitStack() as stack:
-            self._temporary = folders.make_beside(self._folder)
+            self._temporary = make_beside(self._folder)
             stack.callback(shutil.rmtree, self._temporary, ignore_errors=True)
             self.counts, self.rates = (
                 npy.create(self._temporary / f"{name}.npy", self._shape, dtype)

@@ -1,0 +1,79 @@
+"""How the folder of a run takes its place: whole or not at all, and over nothing but a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pvae_brian._files import check_writable, make_beside, move_folder
+from pvae_brian.runs.description import MODEL, RUN, read_description
+
+
+def check_run_writable(path: str | os.PathLike, *, force: bool = False) -> Path:
+    """Return ``path`` if a run may be saved there, or raise: before long work, not after.
+
+    Raises
+    ------
+    FileExistsError
+        If something is there and ``force`` is not given, or if it is neither a run with no more
+        files than its own nor an empty folder: nothing else is ever removed.
+    FileNotFoundError, NotADirectoryError, PermissionError
+        If the folder that it goes into is missing, is no folder, or may not be written.
+    """
+    path = Path(os.path.expanduser(path))
+    if not os.path.lexists(path):
+        return check_writable(path)
+    if not force:
+        raise FileExistsError(f"{path} exists; choose another name, or force=True (--force)")
+    _check_replaceable(path)
+    # Whether a folder can be made beside it; for the folder itself that is not the question.
+    check_writable(path.with_name(f".{path.name}.part"), force=True)
+    return path
+
+
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike, *, force: bool = False) -> Iterator[Path]:
+    """Make a folder to fill that takes its place only when all of it is on disk.
+
+    It is made beside ``path``, renamed at the end, and removed if anything fails. A killed process
+    leaves a hidden folder ``.<name>-XXXX.part`` behind, which may be removed.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError
+        As `check_run_writable`.
+    OSError
+        If there is no space.
+    """
+    path = check_run_writable(path, force=force)
+    temporary = make_beside(path)
+    try:
+        yield temporary
+        move_folder(temporary, check_run_writable(path, force=force))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_replaceable(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        raise FileExistsError(
+            f"{path} is no folder of a run, and force replaces nothing else; choose another name"
+        )
+    found = {item.relative_to(path).as_posix() for item in path.rglob("*")}
+    if not found:
+        return
+    try:
+        own = {RUN, MODEL, *read_description(path).files}
+    except (ValueError, FileNotFoundError) as error:
+        raise FileExistsError(
+            f"{path} is a folder that cannot be read as a run, and force replaces nothing else "
+            f"({error}); choose another name, or remove it yourself"
+        ) from error
+    if foreign := sorted(found - own):
+        raise FileExistsError(
+            f"{path} holds other files than the run in it ({', '.join(foreign[:3])}), which force "
+            "does not remove; choose another name, or move them"
+        )
