@@ -1,10 +1,21 @@
+from .analysis import Analysis, analyse
 from .comparison import Comparison, compare
 from .conversion import convert
 from .encoder import Encoder
 from .engine import BuildError, EngineError, simulate
 from .intervals import Estimate
 from .loading import load_encoder
-from .metabolism import BUDGETS, EnergyBudget, MetabolicCost, metabolic_cost
+from .metabolism import (
+    BUDGETS,
+    CostComparison,
+    EnergyBudget,
+    MetabolicCost,
+    compare_costs,
+    load_budget,
+    metabolic_cost,
+    metabolic_costs,
+    register_budget,
+)
 from .models import (
     CheckpointError,
     PoissonVAE,
@@ -21,10 +32,12 @@ __version__: str
 
 __all__ = [
     "BUDGETS",
+    "Analysis",
     "Bernoulli",
     "BuildError",
     "CheckpointError",
     "Comparison",
+    "CostComparison",
     "Encoder",
     "EnergyBudget",
     "EngineError",
@@ -41,10 +54,15 @@ __all__ = [
     "SpikeRecord",
     "SpikeTimes",
     "TrainingRecord",
+    "analyse",
     "compare",
+    "compare_costs",
     "convert",
+    "load_budget",
     "load_encoder",
     "metabolic_cost",
+    "metabolic_costs",
+    "register_budget",
     "save_checkpoint",
     "simulate",
     "train",

@@ -13,7 +13,6 @@ from pvae_brian.encoder import Encoder
 from pvae_brian.engine import simulate
 from pvae_brian.fidelity import Fidelity, compute_fidelity
 from pvae_brian.intervals import Estimate, bootstrap, poisson_interval
-from pvae_brian.measures.sparsity import lifetime_sparsity_shares, population_sparsity
 from pvae_brian.spikes import SpikeRecord
 
 _BITS_PER_NAT = 1 / math.log(2)
@@ -72,7 +71,9 @@ class CodingCost:
     Attributes
     ----------
     kl_nats, kl_bits : Estimate
-        Per stimulus.
+        Mean over stimuli.
+    kl_bits_by_stimulus : ndarray, shape (n_stimuli,)
+        Bits of each stimulus, exact.
     bits_per_spike : Estimate
         KL in bits over measured spikes.
     kl_nats_per_neuron : Estimate of ndarrays, shape (n_latents,)
@@ -83,28 +84,10 @@ class CodingCost:
 
     kl_nats: Estimate
     kl_bits: Estimate
+    kl_bits_by_stimulus: np.ndarray
     bits_per_spike: Estimate
     kl_nats_per_neuron: Estimate
     bits_per_spike_per_neuron: Estimate
-
-
-@dataclass(frozen=True)
-class Sparsity:
-    """Sparsity of the measured counts. Bootstrapped over stimuli.
-
-    Attributes
-    ----------
-    fraction_zeros : Estimate
-        Share of silent latents.
-    lifetime : Estimate
-        Mean over neurons of the sparsity over stimuli.
-    population : Estimate
-        Mean over stimuli of the sparsity over neurons.
-    """
-
-    fraction_zeros: Estimate
-    lifetime: Estimate
-    population: Estimate
 
 
 @dataclass(frozen=True)
@@ -121,7 +104,6 @@ class Comparison:
     clamp : ClampEffect
     prior : PriorCost
     coding : CodingCost
-    sparsity : Sparsity
     """
 
     n_stimuli: int
@@ -131,7 +113,6 @@ class Comparison:
     clamp: ClampEffect
     prior: PriorCost
     coding: CodingCost
-    sparsity: Sparsity
 
 
 def compare(
@@ -210,7 +191,6 @@ def compare(
         ),
         prior=_prior_cost(record, prior_rates, spontaneous),
         coding=_coding_cost(record, kl),
-        sparsity=_sparsity(record),
     )
 
 
@@ -249,18 +229,10 @@ def _coding_cost(record: SpikeRecord, kl: np.ndarray) -> CodingCost:
     return CodingCost(
         kl_nats=nats,
         kl_bits=nats.scaled(_BITS_PER_NAT),
+        kl_bits_by_stimulus=kl.sum(axis=1) * _BITS_PER_NAT,
         bits_per_spike=bootstrap(bits_per_spike, kl.sum(axis=1), spikes, seed=record.seed),
         kl_nats_per_neuron=_mean(kl, record),
         bits_per_spike_per_neuron=bootstrap(bits_per_spike, kl, record.counts, seed=record.seed),
-    )
-
-
-def _sparsity(record: SpikeRecord) -> Sparsity:
-    counts = record.counts
-    return Sparsity(
-        fraction_zeros=_mean((counts == 0).mean(axis=1), record),
-        lifetime=_mean(lifetime_sparsity_shares(counts), record),
-        population=_mean(population_sparsity(counts), record),
     )
 
 

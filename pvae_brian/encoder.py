@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pvae_brian._checks import check_images
 from pvae_brian.models.checkpoints.errors import one_line
+from pvae_brian.models.layers import Decoder
 from pvae_brian.models.poisson_vae import PoissonVAE
 
 # Images that pass through the model at once: bounds memory, changes no result.
@@ -63,7 +64,7 @@ class Encoder:
         Parameters
         ----------
         module : nn.Module or callable
-            From images (n, *image_shape) to log-gains (n, n_latents), before the clamp at 10. A
+            From images ``(n, *image_shape)`` to log-gains (n, n_latents), before the clamp at 10. A
             module, or the one whose method it is, is put into evaluation mode, and runs in its own
             precision and place; any other callable gets float32 tensors on the CPU.
         log_rate : array_like, shape (n_latents,)
@@ -255,6 +256,14 @@ class Encoder:
     def has_decoder(self) -> bool:
         """Whether `decode` works."""
         return self.model.decoder is not None
+
+    @property
+    def has_linear_decoder(self) -> bool:
+        """Whether the decoder is one linear layer, so that expected errors have a closed form."""
+        decoder = self.model.decoder
+        if isinstance(decoder, Decoder):
+            return decoder.is_linear
+        return isinstance(decoder, nn.Linear)
 
     def _log_gains(self, images: np.ndarray) -> np.ndarray:
         images = images.reshape(len(images), *self.image_shape)

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest, norm, poisson
+from scipy.stats import norm, poisson
 
-from pvae_brian.intervals import CONFIDENCE, Estimate, count_interval
+from pvae_brian.intervals import CONFIDENCE, Estimate, bootstrap, count_interval, share_interval
 from pvae_brian.measures.goodness import FitTest, poisson_fit
+from pvae_brian.measures.variability import residual_fano
 from pvae_brian.neurons import CountPrediction
 from pvae_brian.spikes import SpikeRecord
 
@@ -31,6 +32,8 @@ class Fidelity:
         counts).
     predicted : float
         Mean over stimuli of the predicted spikes.
+    expected : Estimate
+        The same number, with an interval for stimuli drawn like these (bootstrap).
     z : float
         Their difference in standard errors: standard normal if the simulation is right.
     outside : Estimate
@@ -46,6 +49,7 @@ class Fidelity:
 
     measured: Estimate
     predicted: float
+    expected: Estimate
     z: float
     outside: Estimate
     fano: Estimate
@@ -80,9 +84,10 @@ def compute_fidelity(record: SpikeRecord) -> Fidelity:
     return Fidelity(
         measured=Estimate(total, float(low), float(high)).scaled(1 / len(counts)),
         predicted=expected / len(counts),
+        expected=bootstrap(lambda mean: mean, law.mean.sum(axis=1), seed=record.seed),
         z=_z_score(total - expected, float(law.variance.sum())),
-        outside=_share((per_neuron < lowest) | (per_neuron > highest)),
-        fano=_fano(counts, law),
+        outside=share_interval((per_neuron < lowest) | (per_neuron > highest)),
+        fano=residual_fano(counts, law, axis=None),
         predicted_fano=float(law.variance.sum() / expected) if expected else np.nan,
         fit=poisson_fit(counts, record.rates),
     )
@@ -98,27 +103,7 @@ def _central_band(law: CountPrediction) -> tuple[np.ndarray, np.ndarray]:
     return expected - margin, expected + margin
 
 
-def _share(is_so: np.ndarray) -> Estimate:
-    interval = binomtest(int(is_so.sum()), is_so.size).proportion_ci(CONFIDENCE)
-    return Estimate(float(is_so.mean()), float(interval.low), float(interval.high))
-
-
 def _z_score(difference: float, variance: float) -> float:
     if variance == 0:
         return math.copysign(math.inf, difference) if difference else 0.0
     return difference / math.sqrt(variance)
-
-
-def _fano(counts: np.ndarray, law: CountPrediction) -> Estimate:
-    """Residual variance over mean, with a normal interval."""
-    expected = law.mean.sum()
-    if expected == 0:
-        return Estimate(np.nan, np.nan, np.nan)
-    squares = (counts - law.mean) ** 2
-    if law.is_poisson:
-        # The variance of (z - rate)^2 for a Poisson z is rate + 2 rate^2.
-        error = math.sqrt((law.mean + 2 * law.mean**2).sum())
-    else:
-        error = float(np.std(squares)) * math.sqrt(squares.size)
-    fano, margin = float(squares.sum() / expected), _NORMAL * error / expected
-    return Estimate(fano, fano - margin, fano + margin)

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pvae_brian import SpikeRecord
+from pvae_brian import SpikeRecord, load_encoder, simulate
 from pvae_brian.cli import main
-from pvae_brian.data import shipped_model
+from pvae_brian.data import shipped_model, shipped_patches
+from pvae_brian.runs import save_run
 
 from .marks import needs_compiler
 
@@ -70,24 +71,110 @@ def images(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_demo_prints_a_table_and_saves_a_picture(tmp_path):
+def test_demo_prints_a_table_and_saves_a_picture_and_a_report(tmp_path):
     result = run_process("demo", cwd=tmp_path)
     for name in (
         "measured spikes per stimulus",
         "predicted",
         "prior rate cost",
-        "KL per stimulus, nats",
-        "ATP per stimulus",
+        "KL per stimulus",
+        "energy: both, per stimulus",
+        "ATP by Attwell and Laughlin (2001)",
     ):
         assert name in result.stdout
     assert result.stderr == ""
     picture = tmp_path / "pvae-brian-demo.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert os.listdir(tmp_path) == [picture.name]
+    endings = ("html", "json", "png")
+    assert sorted(os.listdir(tmp_path)) == [f"pvae-brian-demo.{ending}" for ending in endings]
+    facts = json.loads((tmp_path / "pvae-brian-demo.json").read_text())
+    assert facts["headline"] in (tmp_path / "pvae-brian-demo.html").read_text()
+    assert facts["reproduction"]["command"] == "pvae-brian demo"
+    # What the table says, rounded.
+    measured = facts["quantities"]["fidelity.measured"]["value"]
+    assert f"{measured:.2f} spikes" in result.stdout
     # A second run is not allowed to replace the picture unasked, and says so before it works.
     again = run_process("demo", cwd=tmp_path, status=1)
     assert again.stdout == ""
     assert_one_line_error(again.stderr, "pvae-brian-demo.png exists", "--force")
+
+
+@pytest.mark.parametrize("ending", ["html", "json"])
+def test_demo_does_not_replace_a_report_unasked(run_here, ending):
+    Path(f"demo.{ending}").write_text("mine")
+    output = run_here("demo", "-o", "demo.png", status=1)
+    assert output.out == ""
+    assert_one_line_error(output.err, f"demo.{ending} exists", "--force")
+    assert Path(f"demo.{ending}").read_text() == "mine"
+
+
+@pytest.fixture(scope="module")
+def a_run(tmp_path_factory):
+    """A run of the shipped model on 40 of its patches, with spike times."""
+    encoder, patches = load_encoder(shipped_model()), shipped_patches()[:40]
+    record = simulate(encoder.posterior_rates(patches), record="times")
+    path = tmp_path_factory.mktemp("runs") / "RUN"
+    return save_run(path, shipped_model(), patches, record, command="pvae-brian simulate m.pt")
+
+
+def test_report_of_a_run(run_here, a_run):
+    output = run_here("report", a_run, "-o", "page.html")
+    page, facts = Path("page.html").read_text(), json.loads(Path("page.json").read_text())
+    assert output.out.startswith(facts["headline"])
+    assert facts["headline"] in page
+    assert facts["reproduction"]["command"] == "pvae-brian simulate m.pt"
+    assert facts["reproduction"]["model_sha256"] in page
+    assert "attwell-laughlin-2001" in page
+    assert output.err == ""
+    again = run_here("report", a_run, "-o", "page.html", status=1)
+    assert_one_line_error(again.err, "page.html exists", "--force")
+    run_here("report", a_run, "-o", "page.html", "--force")
+
+
+def test_report_under_other_budgets(run_here, a_run):
+    run_here("report", a_run, "-o", "a.html", "--budget", "loihi", "--fan-out", "10")
+    held = json.loads(Path("a.json").read_text())["quantities"]["energy.spiking"]
+    spikes = SpikeRecord.load(a_run / "record.npz").counts.sum() / 40
+    assert held["unit"] == "J"
+    assert held["value"] == pytest.approx(spikes * (1.7e-12 + 10 * 23.6e-12))
+    Path("mine.toml").write_text(
+        'name = "mine"\nspike_cost = 1e9\ngrade = "C"\nsource = "this test"'
+    )
+    output = run_here("report", a_run, "-o", "b.html", "--budget", "mine.toml")
+    assert "mine" in Path("b.html").read_text()
+    quantities = json.loads(Path("b.json").read_text())["quantities"]
+    assert quantities["energy.spiking"]["value"] == pytest.approx(spikes * 1e9)
+    # It states no rest.
+    assert quantities["energy.total"]["value"] is None
+    assert output.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("NONE",), "NONE"),
+        ((".",), "run.json"),
+        (("RUN", "--budget", "cheap"), "attwell-laughlin-2001"),
+        (("RUN", "--budget", "none.toml"), "none.toml"),
+        (("RUN", "--hydrolysis", "-3"), "hydrolysis must be positive"),
+        (("RUN", "--fan-out", "-3"), "fan_out"),
+        (("RUN", "-o", "nowhere/page.html"), "nowhere"),
+        (("RUN", "-o", "page.json"), "two files"),
+    ],
+)
+def test_report_says_what_is_wrong(run_here, a_run, arguments, message):
+    arguments = [a_run if argument == "RUN" else argument for argument in arguments]
+    assert_one_line_error(run_here("report", *arguments, status=1).err, message)
+    assert os.listdir() == []
+
+
+def test_simulate_under_another_budget(images, run_here):
+    arguments = ["simulate", CHECKPOINTS / "pvae_lin_k48", "--images", images]
+    facts = json.loads(run_here(*arguments, "--json", "--budget", "lennie-2003").out)
+    assert facts["budget"] == "lennie-2003"
+    assert facts["spiking_atp_per_stimulus"] == pytest.approx(2.4e9 * facts["spikes_per_stimulus"])
+    assert facts["atp_per_stimulus"] is None
+    assert "Lennie (2003)" in run_here(*arguments, "--budget", "lennie-2003").out
 
 
 def test_a_picture_of_no_known_format_is_refused_before_the_work(run_here):
@@ -169,7 +256,7 @@ def test_ctrl_c_while_training_still_saves(tmp_path, run_here):
     assert facts["epochs_done"] < 100000
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "info", "simulate"])
+@pytest.mark.parametrize("command", ["demo", "train", "info", "simulate", "report", "cache"])
 def test_help_has_an_example(command, run_here):
     assert f"example: pvae-brian {command}" in run_here(command, "--help").out
 

@@ -23,8 +23,7 @@ from pvae_brian import (
     simulate,
 )
 from pvae_brian.data import shipped_model, shipped_patches
-from pvae_brian.intervals import poisson_interval
-from pvae_brian.measures.sparsity import lifetime_sparsity, population_sparsity
+from pvae_brian.intervals import Estimate, poisson_interval
 
 from .chance import FALSE_ALARM, STANDARD_ERRORS, fresh_generator, fresh_seed
 
@@ -117,8 +116,6 @@ def test_silent_population():
     assert comparison.prior.ratio.value == 0
     assert comparison.prior.spontaneous.value == 0
     assert comparison.coding.bits_per_spike.value == np.inf
-    assert comparison.sparsity.fraction_zeros.value == 1
-    assert comparison.sparsity.lifetime.value == comparison.sparsity.population.value == 1
 
 
 def test_rates_that_underflow_to_zero():
@@ -170,8 +167,6 @@ def test_any_shape(n_stimuli, n_latents, log_rate):
     assert 0 <= comparison.fidelity.fit.p_value <= 1
     fano = comparison.fidelity.fano
     assert fano.low <= fano.value <= fano.high
-    for sparsity in dataclasses.astuple(comparison.sparsity):
-        assert 0 <= sparsity[0] <= 1 + 1e-12
 
 
 # Every number by another route
@@ -182,6 +177,8 @@ def test_fidelity_by_hand(model, record, comparison):
     fidelity = comparison.fidelity
     assert fidelity.measured.value == pytest.approx(counts.sum() / 200)
     assert fidelity.predicted == pytest.approx(rates.sum() / 200)
+    assert fidelity.expected.value == pytest.approx(fidelity.predicted)
+    assert fidelity.expected.low < fidelity.predicted < fidelity.expected.high
     assert fidelity.z == pytest.approx((counts.sum() - rates.sum()) / np.sqrt(rates.sum()))
     low, high = poisson_interval(counts.sum())
     # Up to rounding: a product with 1 / 200 is not always the quotient.
@@ -247,6 +244,7 @@ def test_coding_cost_by_hand(model, record, comparison):
     bits = kl / np.log(2)
     assert coding.kl_nats.value == pytest.approx(kl.sum(axis=1).mean())
     assert coding.kl_bits.value == pytest.approx(bits.sum(axis=1).mean())
+    np.testing.assert_allclose(coding.kl_bits_by_stimulus, bits.sum(axis=1))
     assert coding.bits_per_spike.value == pytest.approx(bits.sum() / record.counts.sum())
     np.testing.assert_allclose(coding.kl_nats_per_neuron.value, kl.mean(axis=0))
     spikes = record.counts.sum(axis=0)
@@ -256,18 +254,11 @@ def test_coding_cost_by_hand(model, record, comparison):
     )
 
 
-def test_sparsity_by_hand(record, comparison):
-    sparsity = comparison.sparsity
-    assert sparsity.fraction_zeros.value == pytest.approx((record.counts == 0).mean())
-    assert sparsity.lifetime.value == pytest.approx(lifetime_sparsity(record.counts).mean())
-    assert sparsity.population.value == pytest.approx(population_sparsity(record.counts).mean())
-
-
 def test_every_interval_over_stimuli_holds_its_estimate(comparison):
-    for part in (comparison.prior, comparison.coding, comparison.sparsity):
+    for part in (comparison.prior, comparison.coding):
         for field in dataclasses.fields(part):
             estimate = getattr(part, field.name)
-            if field.name != "predicted":
+            if isinstance(estimate, Estimate):
                 assert np.all(estimate.low <= estimate.value), field.name
                 assert np.all(estimate.value <= estimate.high), field.name
 
@@ -320,7 +311,6 @@ def test_spontaneous_spikes_come_at_the_prior_rates(model, record):
 def test_same_record_same_comparison(model, record, at_rest, comparison):
     again = compare(model.encoder, model.images, record, spontaneous=at_rest)
     assert again.fidelity == comparison.fidelity
-    assert again.sparsity == comparison.sparsity
     assert again.coding.bits_per_spike == comparison.coding.bits_per_spike
 
 

@@ -1,4 +1,4 @@
-"""Tables and plots: what they hold, their labels, and that they survive the extremes."""
+"""Tables and the overview: what they hold, their labels, and that they survive the extremes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from brian2 import ms, second
-from scipy.stats import poisson
+from brian2 import second
 
-from pvae_brian import Encoder, compare, metabolic_cost, simulate
-from pvae_brian.report import (
-    format_table,
-    plot_image,
-    plot_measured_against_predicted,
-    plot_overview,
-    plot_raster,
-    summary_rows,
-)
+from pvae_brian import Encoder, analyse, simulate
+from pvae_brian.report import format_table, plot_overview, summary_rows
+from pvae_brian.report.quantity import format_number
 
 from .chance import fresh_generator, fresh_seed
 
@@ -75,25 +68,24 @@ def test_columns_are_aligned_and_no_line_ends_in_blanks():
     ]
 
 
-def test_summary_holds_the_numbers_of_the_comparison(example):
-    encoder, images, record = example
-    comparison, cost = compare(encoder, images, record), metabolic_cost(record)
-    rows = {name: (value, remark) for name, value, remark in summary_rows(comparison, cost)}
-    assert len(rows) == len(summary_rows(comparison, cost))
-    measured = comparison.fidelity.measured
-    assert rows["measured spikes per stimulus"] == (
-        f"{measured.value:.4g}",
-        f"[{measured.low:.4g}, {measured.high:.4g}]",
-    )
-    assert rows["predicted (posterior rates)"][1] == f"z = {comparison.fidelity.z:+.2f}"
-    assert rows["prior rate cost"][0] == f"{comparison.prior.predicted:.4g}"
-    assert rows["measured / prior rate cost"][0] == f"{comparison.prior.ratio.value:.4g}"
-    assert rows["bits per spike"][0] == f"{comparison.coding.bits_per_spike.value:.4g}"
-    poisson_kl = comparison.clamp.poisson_kl.value
-    assert rows["KL between the Poisson laws, nats"][0] == f"{poisson_kl:.4g}"
-    assert rows["ATP per stimulus, rest"][0] == f"{6 * 0.444e9:.3g}"
-    spiking, both = (float(rows[f"ATP per stimulus, {part}"][0]) for part in ("spikes", "both"))
-    assert both == pytest.approx(spiking + 6 * 0.444e9, rel=0.01)
+def test_summary_holds_the_numbers_of_the_analysis(example):
+    analysis = analyse(*example)
+    summary = summary_rows(analysis)
+    rows = {name: (value, interval) for name, value, interval in summary}
+    assert len(rows) == len(summary)
+    assert summary[0] == ("neurons", "poisson", "")
+    comparison, cost = analysis.comparison, analysis.cost
+    for name, unit, estimate in (
+        ("measured spikes per stimulus", " spikes", comparison.fidelity.measured),
+        ("measured over prior rate cost", "", comparison.prior.ratio),
+        ("bits per spike", " bits", comparison.coding.bits_per_spike),
+        ("KL between the Poisson laws", " nats", comparison.clamp.poisson_kl),
+        ("energy: both, per stimulus", " ATP", cost.total_per_stimulus),
+    ):
+        value, low, high = map(format_number, (estimate.value, estimate.low, estimate.high))
+        assert rows[name] == (f"{value}{unit}", f"[{low}, {high}]")
+    assert rows["prior rate cost"][1] == "exact"
+    assert rows["p-value of the Poisson fit"][1].endswith("if right")
 
 
 @pytest.mark.parametrize(
@@ -109,81 +101,10 @@ def test_summary_holds_the_numbers_of_the_comparison(example):
 )
 def test_extremes_have_a_table_and_a_picture(options):
     encoder, images, record = make_run(**options)
-    rows = summary_rows(compare(encoder, images, record), metabolic_cost(record))
+    rows = summary_rows(analyse(encoder, images, record))
     assert all(isinstance(cell, str) for row in rows for cell in row)
     assert len(format_table(rows).split("\n")) == len(rows)
     assert rendered(plot_overview(encoder, images, record))
-
-
-# Plots
-
-
-def test_image_is_symmetric_about_zero():
-    pixels = np.array([[-1.0, 0.5], [0.0, 3.0]])
-    (image,) = plot_image(pixels).get_images()
-    assert image.get_clim() == (-3, 3)
-    np.testing.assert_array_equal(image.get_array(), pixels)
-    assert plot_image(pixels, scale=5.0).get_images()[0].get_clim() == (-5, 5)
-    assert plot_image(np.zeros((2, 2))).get_images()[0].get_clim() == (-1, 1)
-
-
-def test_raster_shows_each_spike_of_its_stimulus(example):
-    record = example[2]
-    for stimulus in (0, 11):
-        ax = plot_raster(record, stimulus)
-        (points,) = ax.get_lines()
-        shown = np.bincount(points.get_ydata(), minlength=6)
-        np.testing.assert_array_equal(shown, record.counts[stimulus])
-        time = points.get_xdata()
-        assert ((time >= 0) & (time <= 1)).all()
-        assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (s)", "latent neuron")
-        assert ax.get_ylim() == (-0.5, 5.5)
-
-
-def test_raster_spans_the_window_and_ticks_whole_neurons():
-    record = make_run(n_latents=2, window=200 * ms)[2]
-    ax = plot_raster(record, 0)
-    assert ax.get_xlim() == (0, 0.2)
-    ticks = ax.get_yticks()
-    assert (ticks == np.round(ticks)).all()
-
-
-def test_raster_needs_spike_times():
-    with pytest.raises(ValueError, match="record='times'"):
-        plot_raster(simulate([[1.0]]), 0)
-
-
-def test_measured_against_predicted_has_a_point_per_neuron_and_a_band(example):
-    record = example[2]
-    ax = plot_measured_against_predicted(record)
-    diagonal, points = ax.get_lines()
-    np.testing.assert_allclose(points.get_xdata(), record.rates.mean(axis=0))
-    np.testing.assert_allclose(points.get_ydata(), record.counts.mean(axis=0))
-    np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
-    assert diagonal.get_xdata().max() > record.rates.mean(axis=0).max()
-    assert ax.get_xlim()[0] == ax.get_ylim()[0] == 0
-    (band,) = ax.collections
-    ends = band.get_datalim(ax.transData)
-    np.testing.assert_allclose(ends.intervalx, diagonal.get_xdata()[[0, -1]])
-    top = 12 * diagonal.get_xdata()[-1]
-    np.testing.assert_allclose(ends.intervaly, [0, poisson.ppf(0.975, top) / 12])
-    # Below the band there is nothing at the right end.
-    corner = band.get_paths()[0].vertices
-    lowest = corner[np.isclose(corner[:, 0], ends.x1), 1].min()
-    assert lowest == pytest.approx(poisson.ppf(0.025, top) / 12)
-    assert "spikes per stimulus" in ax.get_xlabel()
-    assert "spikes per stimulus" in ax.get_ylabel()
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["95 % if Poisson", "predicted", "neurons"]
-
-
-def test_plots_go_where_they_are_told(example):
-    record = example[2]
-    _, axes = matplotlib.pyplot.subplots(1, 3)
-    assert plot_image(np.eye(2), axes[0]) is axes[0]
-    assert plot_raster(record, 0, axes[1]) is axes[1]
-    assert plot_measured_against_predicted(record, axes[2]) is axes[2]
-    matplotlib.pyplot.close("all")
 
 
 # Overview

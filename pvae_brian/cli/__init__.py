@@ -1,23 +1,24 @@
-"""The command line: ``pvae-brian demo | train | info | simulate | cache``, a module each."""
+"""The command line, ``pvae-brian COMMAND``: a module for each command."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
 from pvae_brian import __version__
-from pvae_brian.cli import cache, demo, info, simulate, train
+from pvae_brian.cli import cache, demo, info, report, simulate, train
 
 _INTERRUPTED = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 only on success.
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, with a parser for each command in it.
 
-    >>> main(["info", "no-such-file.pt"])
-    1
+    >>> build_parser().parse_args(["info", "model.pt"]).command
+    'info'
     """
     parser = argparse.ArgumentParser(
         prog="pvae-brian",
@@ -27,9 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, train, info, simulate, cache):
+    for module in (demo, train, info, simulate, report, cache):
         module.add_parser(commands)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 only on success.
+
+    >>> main(["info", "no-such-file.pt"])
+    1
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = build_parser().parse_args(arguments)
+    # For whoever wants to do it again.
+    options.typed = shlex.join(["pvae-brian", *arguments])
     try:
         status = options.run(options)
         sys.stdout.flush()

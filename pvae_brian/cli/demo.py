@@ -12,22 +12,36 @@ def add_parser(commands) -> None:
     parser = shared.command(
         commands,
         "demo",
-        summary="simulate the shipped P-VAE on held-out natural patches and save a picture",
+        summary="simulate the shipped P-VAE on held-out natural patches, and save a picture and a "
+        "report",
         example="pvae-brian demo -o demo.png",
     )
-    shared.add_output(parser, "pvae-brian-demo.png", "where to save the picture")
+    shared.add_output(
+        parser, "pvae-brian-demo.png", "where to save the picture; the report goes beside it"
+    )
     shared.add_simulation(parser)
+    shared.add_budget(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     path = check_writable(options.output, force=options.force)
-    from pvae_brian.comparison import compare
+    page_path = path.with_suffix(".html")
+    for report_path in (page_path, path.with_suffix(".json")):
+        check_writable(report_path, force=options.force)
+    from pvae_brian.analysis import analyse
     from pvae_brian.data import shipped_model, shipped_patches
     from pvae_brian.engine import simulate
     from pvae_brian.loading import load_encoder
-    from pvae_brian.metabolism import metabolic_cost
-    from pvae_brian.report import check_format, format_table, plot_overview, summary_rows
+    from pvae_brian.report import (
+        build_page,
+        check_format,
+        format_table,
+        plot_overview,
+        summary_rows,
+        write_report,
+    )
+    from pvae_brian.runs import describe_provenance
 
     picture_format = check_format(path)
     encoder = load_encoder(shipped_model())
@@ -44,14 +58,20 @@ def run(options: argparse.Namespace) -> int:
         record="times",
         progress=True,
     )
-    comparison = compare(encoder, images, record)
-    cost = metabolic_cost(record)
-    print(format_table(summary_rows(comparison, cost)))
-    print(
-        f"\nBrackets are 95 % intervals. ATP by {cost.budget.source} (grade {cost.budget.grade})."
-    )
+    analysis = analyse(encoder, images, record, **shared.budget_keywords(options))
+    print(format_table(summary_rows(analysis)))
+    print(f"\nBrackets are 95 % intervals. {shared.describe_budget(analysis)}")
     figure = plot_overview(encoder, images, record)
     with write_whole(path, force=options.force) as file:
         figure.savefig(file, format=picture_format, dpi=150)
+    provenance = describe_provenance(
+        record,
+        model_path=shipped_model(),
+        images=images,
+        images_file="patches.npy",
+        command=options.typed,
+    )
+    paths = write_report(build_page(analysis, provenance), page_path, force=options.force)
     print(f"Picture: {path}")
+    print(f"Report: {paths[0]}, and every number in {paths[1]}")
     return 0

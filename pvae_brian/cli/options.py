@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from pvae_brian.analysis import Analysis
     from pvae_brian.encoder import Encoder
     from pvae_brian.neurons import NeuronModel
 
@@ -35,7 +36,7 @@ def command(commands, name: str, *, summary: str, example: str) -> argparse.Argu
 def add_output(parser: argparse.ArgumentParser, default: str | None, what: str) -> None:
     """Add ``--output`` and ``--force``."""
     parser.add_argument("-o", "--output", metavar="FILE", default=default, help=what)
-    parser.add_argument("--force", action="store_true", help="replace an existing output file")
+    parser.add_argument("--force", action="store_true", help="replace existing output")
 
 
 def add_simulation(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +68,47 @@ def add_neuron(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="time constant of the relative refractory period in seconds",
     )
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add how energy is counted."""
+    parser.add_argument(
+        "--budget",
+        default="attwell-laughlin-2001",
+        metavar="NAME",
+        help="energy budget: a name such as howarth-2012, lennie-2003, loihi, truenorth or "
+        "cmos-45nm, or a .toml file of your own",
+    )
+    parser.add_argument(
+        "--fan-out",
+        type=float,
+        metavar="N",
+        help="synaptic events per spike, for budgets that count them (default: pixels of an image)",
+    )
+    parser.add_argument(
+        "--hydrolysis",
+        type=float,
+        default=50.0,
+        metavar="KJ",
+        help="what ATP sets free, in kJ/mol; 44 to 60 are plausible",
+    )
+
+
+def budget_keywords(options: argparse.Namespace) -> dict:
+    """Keywords of `analyse` that the options of `add_budget` give."""
+    from brian2 import kjoule, mole
+
+    return {
+        "budget": options.budget,
+        "fan_out": options.fan_out,
+        "hydrolysis": options.hydrolysis * kjoule / mole,
+    }
+
+
+def describe_budget(analysis: Analysis) -> str:
+    """Say by which budget energy was counted, and how far it was traced."""
+    budget = analysis.cost.budget
+    return f"{budget.unit} by {budget.source} (grade {budget.grade})."
 
 
 def simulation_keywords(options: argparse.Namespace) -> dict:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pvae_brian._files import check_writable
 from pvae_brian.cli import options as shared
+
+if TYPE_CHECKING:
+    from pvae_brian.analysis import Analysis
 
 
 def add_parser(commands) -> None:
@@ -14,7 +19,7 @@ def add_parser(commands) -> None:
         commands,
         "simulate",
         summary="run a checkpoint as spiking neurons that look at images",
-        example="pvae-brian simulate model.pt --images images.npy --json",
+        example="pvae-brian simulate model.pt --images images.npy --save-run RUN",
     )
     shared.add_checkpoint(parser)
     parser.add_argument(
@@ -25,8 +30,18 @@ def add_parser(commands) -> None:
     )
     shared.add_simulation(parser)
     shared.add_neuron(parser)
-    parser.add_argument("--record", default="counts", help="'counts', or 'times' for spike times")
+    shared.add_budget(parser)
+    parser.add_argument(
+        "--record",
+        help="'counts', or 'times' for spike times (default: times with --save-run, else counts)",
+    )
     shared.add_output(parser, None, "save the spike record as an .npz file")
+    parser.add_argument(
+        "--save-run",
+        metavar="RUN",
+        help="save record, images and checkpoint, with how they were made, as a folder that can be "
+        "moved",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -34,10 +49,11 @@ def add_parser(commands) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.output is not None:
         check_writable(options.output, force=options.force)
+    if options.save_run is not None:
+        _check_run(options)
     images = shared.load_array(options.images)
-    from pvae_brian.comparison import compare
+    from pvae_brian.analysis import analyse
     from pvae_brian.engine import simulate
-    from pvae_brian.metabolism import metabolic_cost
     from pvae_brian.report.table import format_table, summary_rows
 
     encoder = shared.read_checkpoint(options)
@@ -45,23 +61,55 @@ def run(options: argparse.Namespace) -> int:
         encoder.posterior_rates(images),
         **shared.simulation_keywords(options),
         neuron=shared.read_neuron(options),
-        record=options.record,
+        record=options.record or ("counts" if options.save_run is None else "times"),
         progress=True,
     )
     if options.output is not None:
         record.save(options.output, force=options.force)
-    comparison = compare(encoder, images, record)
-    cost = metabolic_cost(record)
+    if options.save_run is not None:
+        _save_run(options, encoder, images, record)
+    analysis = analyse(encoder, images, record, other_budgets=(), **shared.budget_keywords(options))
     if options.json:
-        print(json.dumps(_facts(record, comparison, cost), allow_nan=False))
+        print(json.dumps(_facts(analysis), allow_nan=False))
     else:
-        print(format_table(summary_rows(comparison, cost)))
-        print(f"\nBrackets are 95 % intervals. ATP by {cost.budget.source}.")
+        print(format_table(summary_rows(analysis)))
+        print(f"\nBrackets are 95 % intervals. {shared.describe_budget(analysis)}")
     return 0
 
 
-def _facts(record, comparison, cost) -> dict:
+def _check_run(options: argparse.Namespace) -> None:
+    from pvae_brian.runs import check_run_writable
+
+    check_run_writable(options.save_run, force=options.force)
+    if options.output is not None and Path(options.output) == Path(options.save_run):
+        raise ValueError(
+            f"--output is a file and --save-run a folder, got {options.output} for both; choose "
+            "another name for one of them"
+        )
+
+
+def _save_run(options: argparse.Namespace, encoder, images, record) -> None:
+    from pvae_brian.runs import save_run
+
+    save_run(
+        options.save_run,
+        options.checkpoint,
+        images,
+        record,
+        command=options.typed,
+        images_file=options.images,
+        epoch=options.epoch,
+        # As read_checkpoint took them.
+        rate_clamp="as trained" if options.rate_clamp is None else encoder.details["rate_clamp"],
+        log_rate=None if options.log_rate is None else encoder.model.log_rate.detach().numpy(),
+        force=options.force,
+    )
+
+
+def _facts(analysis: Analysis) -> dict:
+    record, comparison, cost = analysis.record, analysis.comparison, analysis.cost
     fidelity, prior, coding = comparison.fidelity, comparison.prior, comparison.coding
+    code, unit = analysis.reconstruction, cost.unit.lower()
     return {
         "n_stimuli": record.n_stimuli,
         "n_latents": record.n_latents,
@@ -84,13 +132,15 @@ def _facts(record, comparison, cost) -> dict:
         "bits_per_spike": _finite(coding.bits_per_spike.value),
         "poisson_kl_nats_per_stimulus": _finite(comparison.clamp.poisson_kl.value),
         "unclamped_spikes_per_stimulus": comparison.clamp.unclamped.value,
-        "fraction_zeros": comparison.sparsity.fraction_zeros.value,
-        "lifetime_sparsity": comparison.sparsity.lifetime.value,
-        "population_sparsity": comparison.sparsity.population.value,
+        "reconstruction_error": None if code is None else code.error.value,
+        "r2": None if code is None else _finite(code.r2.value),
+        "fraction_zeros": analysis.measures.sparsity.fraction_zeros.value,
+        "lifetime_sparsity": analysis.measures.sparsity.lifetime.value,
+        "population_sparsity": analysis.measures.sparsity.population.value,
         "budget": cost.budget.name,
-        "spiking_atp_per_stimulus": cost.spiking_per_stimulus.value,
-        "resting_atp_per_stimulus": cost.resting,
-        "atp_per_stimulus": cost.total_per_stimulus.value,
+        f"spiking_{unit}_per_stimulus": cost.spiking_per_stimulus.value,
+        f"resting_{unit}_per_stimulus": _finite(cost.resting),
+        f"{unit}_per_stimulus": _finite(cost.total_per_stimulus.value),
         "versions": record.versions,
     }
 

@@ -1,142 +1,243 @@
-"""What spikes cost: energy budgets, and the cost of a record under one."""
+"""`metabolic_cost`: what the spikes of a record cost under a budget, and what rest costs."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.constants import Avogadro
 
-from pvae_brian.intervals import Estimate, bootstrap
+from pvae_brian.intervals import Estimate, bootstrap, count_interval
+from pvae_brian.metabolism.budget import EnergyBudget
+from pvae_brian.metabolism.registry import find_budget
 from pvae_brian.spikes import SpikeRecord
 
-
-@dataclass(frozen=True)
-class EnergyBudget:
-    r"""What a spike and a second of rest cost a neuron.
-
-    .. math:: \mathrm{cost} = n_\mathrm{spikes}\, c_\mathrm{spike} + T\, c_\mathrm{rest}
-
-    Attributes
-    ----------
-    name : str
-        Name to call it by.
-    spike_cost : float
-        ATP per spike, all-in: the action potential and the synaptic events that it causes.
-    rest_cost : float
-        ATP per second and neuron without spikes.
-    grade : str
-        How far the numbers were traced: 'A' read in the source itself, 'B' as quoted by others
-        and consistent with it, 'C' derived from such.
-    source : str
-        Where the numbers come from.
-    """
-
-    name: str
-    spike_cost: float
-    rest_cost: float
-    grade: str
-    source: str
-
-    def __post_init__(self):
-        for name in ("spike_cost", "rest_cost"):
-            cost = getattr(self, name)
-            if not (math.isfinite(cost) and cost >= 0):
-                raise ValueError(f"{name} must be finite and not negative, in ATP, got {cost!r}")
+# Free energy of the hydrolysis of ATP in J/mol: about 50 kJ/mol in cells. eQuilibrator has 44 at
+# 1 mM, and 60 is the other plausible end.
+HYDROLYSIS = 50e3
+HYDROLYSIS_RANGE = (44e3, 60e3)
 
 
-# Per spike: 3.84e8 for the action potential and 2000 vesicles of glutamate at 1.64e5.
-# Rest: 3.42e8 for the neuron and 1.02e8 for the glia that goes with it.
-_ATTWELL_LAUGHLIN_2001 = EnergyBudget(
-    name="attwell-laughlin-2001",
-    spike_cost=7.1e8,
-    rest_cost=3.42e8 + 1.02e8,
-    grade="B",
-    source="Attwell and Laughlin (2001), J Cereb Blood Flow Metab 21:1133, rodent grey matter",
-)
-
-BUDGETS = {budget.name: budget for budget in (_ATTWELL_LAUGHLIN_2001,)}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MetabolicCost:
-    """The cost of a record, in ATP, with spiking and resting parts apart.
+    """The cost of a record, with spiking and resting parts apart.
+
+    All costs are in `unit`. Where the budget does not state what rest costs, the resting parts and
+    the totals are NaN.
 
     Attributes
     ----------
     budget : EnergyBudget
-        The budget it was counted by.
-    spiking : ndarray, shape (n_stimuli,)
-        ATP that the spikes of each stimulus cost.
+        The budget it was counted by, with the fan-out that was used.
+    unit : str
+        'ATP' (molecules) or 'J'.
+    joules_per_unit : float
+        What one unit is in joules.
+    n_stimuli, n_latents : int
+        How many of each.
+    window_s : float
+        Duration of the window in seconds.
+    cost_per_spike : float
+        Of one spike with all that it causes.
     resting : float
-        ATP that all neurons together spend at rest in a window.
-    per_neuron : ndarray, shape (n_latents,)
-        ATP per neuron and window, both parts, mean over stimuli.
-    spiking_per_stimulus, total_per_stimulus : Estimate
-        Mean ATP per stimulus: of spikes, and of spikes and rest. Intervals are for stimuli drawn
-        like these (bootstrap).
+        Of all neurons at rest in a window.
+    spiking : Estimate of ndarrays, shape (n_stimuli,)
+        Of the spikes of each stimulus, with an interval for repetitions of it (Garwood's if counts
+        are Poisson).
+    spiking_per_stimulus : Estimate
+        Mean over stimuli, with an interval for stimuli drawn like these (bootstrap).
+    spiking_per_neuron : Estimate of ndarrays, shape (n_latents,)
+        Of the spikes of each neuron in a window, mean over stimuli, with such intervals.
     """
 
     budget: EnergyBudget
-    spiking: np.ndarray
+    unit: str
+    joules_per_unit: float
+    n_stimuli: int
+    n_latents: int
+    window_s: float
+    cost_per_spike: float
     resting: float
-    per_neuron: np.ndarray
+    spiking: Estimate
     spiking_per_stimulus: Estimate
-    total_per_stimulus: Estimate
+    spiking_per_neuron: Estimate
+
+    @property
+    def resting_per_neuron(self) -> float:
+        """Of one neuron at rest in a window."""
+        return self.resting / self.n_latents
+
+    @property
+    def total_per_stimulus(self) -> Estimate:
+        """Of spikes and rest of all neurons in a window, mean over stimuli."""
+        return self.spiking_per_stimulus.shifted(self.resting)
+
+    @property
+    def total_per_neuron(self) -> Estimate:
+        """Of spikes and rest of each neuron in a window; arrays of shape (n_latents,)."""
+        return self.spiking_per_neuron.shifted(self.resting_per_neuron)
+
+    @property
+    def spiking_in_total(self) -> Estimate:
+        """Of the spikes of all neurons in the windows of all stimuli."""
+        return self.spiking_per_stimulus.scaled(self.n_stimuli)
+
+    @property
+    def resting_in_total(self) -> float:
+        """Of rest of all neurons in the windows of all stimuli."""
+        return self.resting * self.n_stimuli
+
+    @property
+    def total(self) -> Estimate:
+        """Of spikes and rest of all neurons in the windows of all stimuli."""
+        return self.total_per_stimulus.scaled(self.n_stimuli)
+
+    @property
+    def energy(self) -> Estimate:
+        """`total_per_stimulus` as `brian2.Quantity`, in joules."""
+        from brian2 import joule
+
+        return self.total_per_stimulus.scaled(self.joules_per_unit * joule)
+
+    @property
+    def power(self) -> Estimate:
+        """Mean power of all neurons in a window as `brian2.Quantity`, in watts."""
+        from brian2 import watt
+
+        return self.total_per_stimulus.scaled(self.joules_per_unit / self.window_s * watt)
+
+    def in_joules(self) -> MetabolicCost:
+        """Return the same cost in joules.
+
+        Examples
+        --------
+        >>> from pvae_brian import metabolic_cost, simulate
+        >>> cost = metabolic_cost(simulate([[0.0]]))
+        >>> cost.unit, f"{cost.in_joules().resting:.3g} {cost.in_joules().unit}"
+        ('ATP', '3.69e-11 J')
+        """
+        factor = self.joules_per_unit
+        return replace(
+            self,
+            unit="J",
+            joules_per_unit=1.0,
+            cost_per_spike=self.cost_per_spike * factor,
+            resting=self.resting * factor,
+            spiking=self.spiking.scaled(factor),
+            spiking_per_stimulus=self.spiking_per_stimulus.scaled(factor),
+            spiking_per_neuron=self.spiking_per_neuron.scaled(factor),
+        )
 
 
 def metabolic_cost(
-    record: SpikeRecord, budget: str | EnergyBudget = "attwell-laughlin-2001"
+    record: SpikeRecord,
+    budget: str | os.PathLike | EnergyBudget = "attwell-laughlin-2001",
+    *,
+    fan_out: float | None = None,
+    hydrolysis=None,
 ) -> MetabolicCost:
-    """Count what the spikes of a record cost.
+    r"""Count what the spikes of a record cost.
+
+    .. math:: E = n_\mathrm{spikes}\, c_\mathrm{spike} + K\, T\, c_\mathrm{rest}
 
     Parameters
     ----------
     record : SpikeRecord
         What `simulate` returned.
-    budget : str or EnergyBudget
-        The name of one in `BUDGETS`, or one of your own.
+    budget : str, path-like or EnergyBudget
+        The name of one in `BUDGETS`, a ``.toml`` file of one, or one of your own.
+    fan_out : float, optional
+        Synaptic events per spike, for a budget that counts them.
+    hydrolysis : `brian2.Quantity`, optional
+        Energy that ATP sets free, in joules per mole: 50 kJ/mol by default, 8.3e-20 J a molecule.
+        Plausible are 44 to 60 kJ/mol. Only matters where ATP is turned into joules.
 
     Returns
     -------
     MetabolicCost
-        In ATP.
+        In the unit of the budget, ATP or joules.
 
     Raises
     ------
     ValueError
-        If there is no budget of that name.
+        If there is no budget of that name, if ``fan_out`` does not go with it, if
+        ``hydrolysis`` is not positive and finite, or if there are no stimuli.
+    brian2.DimensionMismatchError
+        If ``hydrolysis`` is no energy per amount of substance.
 
     Examples
     --------
     >>> from brian2 import second
     >>> from pvae_brian import metabolic_cost, simulate
-    >>> record = simulate([[0.0]], window=1*second)
-    >>> f"{metabolic_cost(record).total_per_stimulus.value:.3g} ATP"
-    '4.44e+08 ATP'
+    >>> cost = metabolic_cost(simulate([[0.0]], window=1*second))
+    >>> f"{cost.total_per_stimulus.value:.3g} {cost.unit}, {float(cost.power.value):.2g} W"
+    '4.44e+08 ATP, 3.7e-11 W'
     """
-    budget = _find_budget(budget)
-    spiking = record.counts.sum(axis=1) * budget.spike_cost
-    resting_per_neuron = budget.rest_cost * record.window_s
-    resting = resting_per_neuron * record.n_latents
-    spikes = bootstrap(lambda mean: mean, spiking, seed=record.seed)
-    return MetabolicCost(
-        budget=budget,
-        spiking=spiking,
-        resting=resting,
-        per_neuron=record.counts.mean(axis=0) * budget.spike_cost + resting_per_neuron,
-        spiking_per_stimulus=spikes,
-        total_per_stimulus=Estimate(
-            spikes.value + resting, spikes.low + resting, spikes.high + resting
-        ),
-    )
+    return metabolic_costs(record, [budget], fan_out=fan_out, hydrolysis=hydrolysis)[0]
 
 
-def _find_budget(budget: str | EnergyBudget) -> EnergyBudget:
-    if isinstance(budget, EnergyBudget):
-        return budget
-    if not isinstance(budget, str) or budget not in BUDGETS:
-        raise ValueError(
-            f"budget must be one of {sorted(BUDGETS)} or an EnergyBudget, got {budget!r}"
+def metabolic_costs(
+    record: SpikeRecord,
+    budgets: Iterable[str | os.PathLike | EnergyBudget],
+    *,
+    fan_out: float | None = None,
+    hydrolysis=None,
+) -> list[MetabolicCost]:
+    """Count what the spikes of a record cost under each of several budgets.
+
+    As `metabolic_cost`, but the intervals are worked out once, for costs go with the spikes.
+    """
+    if record.n_stimuli == 0:
+        raise ValueError("a mean over stimuli needs at least one, and none is selected")
+    budgets = [find_budget(budget) for budget in budgets]
+    if fan_out is not None:
+        budgets = [budget.with_fan_out(fan_out) for budget in budgets]
+    joules_per_atp = _joules_per_mole(hydrolysis) / Avogadro
+    spikes = record.counts.sum(axis=1, dtype=np.int64)
+    law = record.prediction
+    is_poisson = law is None or law.is_poisson
+    low, high = count_interval(spikes, None if is_poisson else law.variance.sum(axis=1))
+    per_stimulus = bootstrap(lambda mean: mean, spikes, seed=record.seed)
+    per_neuron = bootstrap(lambda mean: mean, record.counts, seed=record.seed)
+    costs = []
+    for budget in budgets:
+        cost = budget.cost_per_spike
+        rest = math.nan if budget.rest_cost is None else float(budget.rest_cost)
+        costs.append(
+            MetabolicCost(
+                budget=budget,
+                unit=budget.unit,
+                joules_per_unit=joules_per_atp if budget.unit == "ATP" else 1.0,
+                n_stimuli=record.n_stimuli,
+                n_latents=record.n_latents,
+                window_s=record.window_s,
+                cost_per_spike=cost,
+                resting=rest * record.window_s * record.n_latents,
+                spiking=Estimate(spikes, low, high).scaled(cost),
+                spiking_per_stimulus=per_stimulus.scaled(cost),
+                spiking_per_neuron=per_neuron.scaled(cost),
+            )
         )
-    return BUDGETS[budget]
+    return costs
+
+
+def _joules_per_mole(hydrolysis) -> float:
+    if hydrolysis is None:
+        return HYDROLYSIS
+    from brian2 import joule, mole
+    from brian2.units.fundamentalunits import fail_for_dimension_mismatch
+
+    fail_for_dimension_mismatch(
+        hydrolysis,
+        joule / mole,
+        error_message="hydrolysis must be an energy per amount, such as 50*kjoule/mole",
+    )
+    value = float(hydrolysis)
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(
+            f"hydrolysis must be positive and finite, got {hydrolysis!r}; try 50*kjoule/mole"
+        )
+    return value

@@ -53,7 +53,7 @@ def plot_overview(
     side = math.isqrt(images.shape[1])
     if side**2 != images.shape[1]:
         raise ValueError(f"images must be square, got {images.shape[1]} pixels")
-    shown = _typical(record.counts.sum(axis=1), n_shown)
+    shown = typical_stimuli(record, n_shown)
     decoded = encoder.decode(record.counts[shown])
 
     figure = Figure(figsize=(1.7 * len(shown) + 4.2, 5.6), layout="constrained")
@@ -96,8 +96,9 @@ def check_format(path: Path) -> str:
     return name
 
 
-def _typical(spikes: np.ndarray, n: int) -> np.ndarray:
-    """The stimuli whose number of spikes is nearest to the median, in their order."""
+def typical_stimuli(record: SpikeRecord, n: int) -> np.ndarray:
+    """Return the stimuli whose number of spikes is nearest to the median, in their order."""
+    spikes = record.counts.sum(axis=1)
     distance = np.abs(spikes - np.median(spikes))
     return np.sort(np.argsort(distance, kind="stable")[:n])
 

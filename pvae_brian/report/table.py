@@ -1,10 +1,10 @@
-"""A short table that a person can read."""
+"""A short table that a person can read in a terminal."""
 
 from __future__ import annotations
 
-from pvae_brian.comparison import Comparison
-from pvae_brian.intervals import Estimate
-from pvae_brian.metabolism import MetabolicCost
+from pvae_brian.analysis import Analysis
+from pvae_brian.report.quantity import Quantity, format_interval, format_value
+from pvae_brian.report.results import IF_RIGHT, collect_quantities
 
 Row = tuple[str, str, str]
 
@@ -12,52 +12,53 @@ _REMARKS = {
     "sampler": "one draw per window, no simulation",
     "bernoulli": "stock PoissonGroup, a reference",
 }
+# What is shown of all that a report holds, if it is there.
+_SHOWN = (
+    "fidelity.measured",
+    "fidelity.predicted",
+    "fidelity.z",
+    "clamp.unclamped",
+    "prior.predicted",
+    "prior.ratio",
+    "prior.spontaneous",
+    "fidelity.fano",
+    "fidelity.p_value",
+    "fidelity.outside",
+    "coding.kl_nats",
+    "coding.kl_bits",
+    "clamp.poisson_kl",
+    "coding.bits_per_spike",
+    "code.r2",
+    "course.time_to_80",
+    "sparsity.fraction_zeros",
+    "sparsity.lifetime",
+    "sparsity.population",
+    "trains.cv2",
+    "energy.spiking",
+    "energy.resting",
+    "energy.total",
+    "energy.spiking_per_bit",
+    "energy.total_per_bit",
+)
 
 
-def summary_rows(comparison: Comparison, cost: MetabolicCost) -> list[Row]:
-    """The main results as rows of text: what, value, and 95 % interval or remark.
+def summary_rows(analysis: Analysis) -> list[Row]:
+    """The main results as rows of text: what, value with its unit, and 95 % interval or remark.
 
     Parameters
     ----------
-    comparison : Comparison
-        Of `compare`.
-    cost : MetabolicCost
-        Of `metabolic_cost`, for the same record.
+    analysis : Analysis
+        Of `analyse`.
 
     Returns
     -------
     list of tuple of str
     """
-    fidelity, prior, coding = comparison.fidelity, comparison.prior, comparison.coding
-    clamp, sparsity = comparison.clamp, comparison.sparsity
-    is_poisson = comparison.neuron in ("poisson", "sampler")
-    law = "posterior rates" if is_poisson else "neuron model"
+    quantities = {quantity.key: quantity for quantity in collect_quantities(analysis)}
+    neuron = analysis.comparison.neuron
     return [
-        ("neurons", comparison.neuron, _REMARKS.get(comparison.neuron, "")),
-        _row("measured spikes per stimulus", fidelity.measured),
-        (f"predicted ({law})", f"{fidelity.predicted:.4g}", f"z = {fidelity.z:+.2f}"),
-        _row("predicted without the clamp", clamp.unclamped),
-        ("prior rate cost", f"{prior.predicted:.4g}", "spikes per stimulus"),
-        _row("measured / prior rate cost", prior.ratio),
-        _row("spontaneous spikes per window", prior.spontaneous),
-        _row("Fano factor about the prediction", fidelity.fano),
-        *([] if is_poisson else [("Fano factor predicted", f"{fidelity.predicted_fano:.4g}", "")]),
-        (
-            "Poisson goodness of fit",
-            f"p = {fidelity.fit.p_value:.3g}",
-            f"chi-square, {fidelity.fit.degrees_of_freedom} d.o.f.",
-        ),
-        _row("% of neurons outside their 95 % band", fidelity.outside.scaled(100), ".2g"),
-        _row("KL per stimulus, nats", coding.kl_nats),
-        _row("KL per stimulus, bits", coding.kl_bits),
-        _row("KL between the Poisson laws, nats", clamp.poisson_kl),
-        _row("bits per spike", coding.bits_per_spike),
-        _row("fraction of zeros", sparsity.fraction_zeros),
-        _row("lifetime sparsity", sparsity.lifetime),
-        _row("population sparsity", sparsity.population),
-        _row("ATP per stimulus, spikes", cost.spiking_per_stimulus, ".3g"),
-        ("ATP per stimulus, rest", f"{cost.resting:.3g}", ""),
-        _row("ATP per stimulus, both", cost.total_per_stimulus, ".3g"),
+        ("neurons", neuron, _REMARKS.get(neuron, "")),
+        *(_row(quantities[key]) for key in _SHOWN if key in quantities),
     ]
 
 
@@ -75,6 +76,8 @@ def format_table(rows: list[Row]) -> str:
     )
 
 
-def _row(name: str, estimate: Estimate, spec: str = ".4g") -> Row:
-    interval = f"[{estimate.low:{spec}}, {estimate.high:{spec}}]"
-    return name, f"{estimate.value:{spec}}", interval
+def _row(quantity: Quantity) -> Row:
+    prefix = "energy: " if quantity.section == "Energy" else ""
+    value = f"{format_value(quantity)} {quantity.unit}".rstrip()
+    remark = " if right" if quantity.interval == IF_RIGHT else ""
+    return prefix + quantity.name, value, format_interval(quantity) + remark

@@ -1,0 +1,160 @@
+"""`analyse`: everything that is measured of one model on one set of stimuli."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pvae_brian.comparison import Comparison, compare
+from pvae_brian.decoding import (
+    CodeCourse,
+    Reconstruction,
+    compute_code_course,
+    compute_reconstruction,
+)
+from pvae_brian.decoding.reconstruction import check_stimuli
+from pvae_brian.encoder import Encoder
+from pvae_brian.measures import Measures, compute_measures
+from pvae_brian.metabolism import (
+    BUDGETS,
+    CostComparison,
+    EnergyBudget,
+    MetabolicCost,
+    compare_costs,
+    find_budget,
+    metabolic_costs,
+)
+from pvae_brian.spikes import SpikeRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What was measured, predicted and spent, for one model on one set of stimuli.
+
+    Attributes
+    ----------
+    encoder : Encoder
+    images : ndarray, shape (n_stimuli, n_inputs)
+    record : SpikeRecord
+        What all else is about.
+    comparison : Comparison
+        Measured against predicted.
+    measures : Measures
+        What the spikes are like.
+    costs : tuple of MetabolicCost
+        Under each budget; the first is the main one.
+    cost_comparisons : tuple of CostComparison
+        For each of these.
+    reconstruction : Reconstruction or None
+        Fidelity of the code; None for an encoder without a decoder.
+    course : CodeCourse or None
+        The code against energy over time, under the main budget; None without a decoder or spike
+        times.
+    """
+
+    encoder: Encoder
+    images: np.ndarray
+    record: SpikeRecord
+    comparison: Comparison
+    measures: Measures
+    costs: tuple[MetabolicCost, ...]
+    cost_comparisons: tuple[CostComparison, ...]
+    reconstruction: Reconstruction | None
+    course: CodeCourse | None
+
+    @property
+    def cost(self) -> MetabolicCost:
+        """Under the main budget."""
+        return self.costs[0]
+
+    @property
+    def cost_comparison(self) -> CostComparison:
+        """Under the main budget."""
+        return self.cost_comparisons[0]
+
+
+def analyse(
+    encoder: Encoder,
+    images: ArrayLike,
+    record: SpikeRecord,
+    *,
+    budget: str | os.PathLike | EnergyBudget = "attwell-laughlin-2001",
+    other_budgets: Iterable[str | os.PathLike | EnergyBudget] | None = None,
+    fan_out: float | None = None,
+    hydrolysis=None,
+    spontaneous: SpikeRecord | None = None,
+) -> Analysis:
+    """Measure everything that a report holds.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The encoder.
+    images : array_like
+        The stimuli, as for `Encoder.posterior_rates`.
+    record : SpikeRecord
+        Of ``simulate(encoder.posterior_rates(images), ...)``, best with ``record='times'``.
+    budget : str, path-like or EnergyBudget
+        The main energy budget.
+    other_budgets : iterable, optional
+        Budgets to hold beside it: all others in `BUDGETS` by default.
+    fan_out : float, optional
+        Synaptic events per spike, for budgets that count them. By default the pixels of an image,
+        all of which a dense decoder tells of each spike.
+    hydrolysis : `brian2.Quantity`, optional
+        As for `metabolic_cost`.
+    spontaneous : SpikeRecord, optional
+        As for `compare`.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    ValueError
+        As `compare` and `metabolic_cost` do.
+
+    Examples
+    --------
+    >>> from pvae_brian import analyse, load_encoder, simulate
+    >>> from pvae_brian.data import shipped_model, shipped_patches
+    >>> encoder, images = load_encoder(shipped_model()), shipped_patches()[:100]
+    >>> record = simulate(encoder.posterior_rates(images), record="times")
+    >>> analysis = analyse(encoder, images, record)
+    >>> bool(0.8 < analysis.comparison.prior.ratio.value < 1.2)
+    True
+    >>> bool(0 < analysis.course.bend_s.value < 1)
+    True
+    """
+    images = check_stimuli(encoder, images, record)
+    main = find_budget(budget)
+    if other_budgets is None:
+        other_budgets = BUDGETS.values()
+    others = [each for each in map(find_budget, other_budgets) if each.name != main.name]
+    fan_out = encoder.n_inputs if fan_out is None else fan_out
+    budgets = [
+        each if each.fan_out is None else each.with_fan_out(fan_out) for each in (main, *others)
+    ]
+    comparison = compare(encoder, images, record, spontaneous=spontaneous)
+    costs = tuple(metabolic_costs(record, budgets, hydrolysis=hydrolysis))
+    reconstruction = course = None
+    if encoder.has_decoder:
+        reconstruction = compute_reconstruction(encoder, images, record)
+        if record.times is not None:
+            course = compute_code_course(encoder, images, record, costs[0])
+    return Analysis(
+        encoder=encoder,
+        images=images,
+        record=record,
+        comparison=comparison,
+        measures=compute_measures(record),
+        costs=costs,
+        cost_comparisons=tuple(compare_costs(comparison, cost) for cost in costs),
+        reconstruction=reconstruction,
+        course=course,
+    )

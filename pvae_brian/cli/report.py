@@ -1,0 +1,48 @@
+"""``pvae-brian report``: from a run to a page that can be shown to others."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pvae_brian._files import check_writable
+from pvae_brian.cli import options as shared
+
+
+def add_parser(commands) -> None:
+    parser = shared.command(
+        commands,
+        "report",
+        summary="make a report of a run: one HTML page, and a JSON file with every number",
+        example="pvae-brian report RUN -o report.html",
+    )
+    parser.add_argument(
+        "run_folder", metavar="RUN", help="a folder of 'pvae-brian simulate ... --save-run RUN'"
+    )
+    shared.add_output(parser, "report.html", "where to save the page; the JSON goes beside it")
+    shared.add_budget(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    page_path = Path(options.output)
+    if page_path.suffix == ".json":
+        raise ValueError(
+            f"the page and its JSON must be two files, got {page_path} for the page; end it in "
+            ".html"
+        )
+    for path in (page_path, page_path.with_suffix(".json")):
+        check_writable(path, force=options.force)
+    from pvae_brian.analysis import analyse
+    from pvae_brian.report import build_page, write_report
+    from pvae_brian.runs import load_run
+
+    found = load_run(options.run_folder)
+    analysis = analyse(found.encoder, found.images, found.record, **shared.budget_keywords(options))
+    page = build_page(analysis, found.provenance)
+    paths = write_report(page, page_path, force=options.force)
+    print(page.headline)
+    for warning in page.warnings:
+        print(f"Note: {warning}")
+    print(f"Report: {paths[0]}, and every number in {paths[1]}")
+    return 0
