@@ -1,7 +1,10 @@
-"""The code in the README and the docs runs, block after block, as a reader would type it."""
+"""The code in the README and the docs runs, links lead somewhere, and the built pages have all."""
 
 from __future__ import annotations
 
+import html
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -9,8 +12,23 @@ from pathlib import Path
 
 import pytest
 
+import pvae_brian
+from pvae_brian.cli import main
+
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+# Packages whose names the docs list beside those of pvae_brian itself.
+ROOMS = [f"pvae_brian.{room}" for room in ("data", "decoding", "measures", "report", "runs")]
+PUBLIC_NAMES = [
+    f"{module}.{name}"
+    for module in ["pvae_brian", *ROOMS]
+    for name in importlib.import_module(module).__all__
+]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def python_blocks(page: Path) -> list[str]:
@@ -18,13 +36,14 @@ def python_blocks(page: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", filter(python_blocks, PAGES), ids=name_of)
 def test_the_code_runs(page, tmp_path):
-    blocks = python_blocks(page)
-    if not blocks:
-        return
+    """Block after block, as a reader would type it."""
     result = subprocess.run(
-        [sys.executable, "-c", "\n".join(blocks)], capture_output=True, text=True, cwd=tmp_path
+        [sys.executable, "-c", "\n".join(python_blocks(page))],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
 
@@ -40,8 +59,102 @@ def test_the_example_runs(name, tmp_path):
     assert result.stdout
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_reference_lists_every_public_name():
+    directives = "\n".join(page.read_text(encoding="utf-8") for page in DOCS.glob("api/*.md"))
+    listed = re.findall(
+        r"^\.\. (?:auto)?(?:function|class|exception|data):: ([\w.]+)", directives, re.M
+    )
+    assert [name for name in pvae_brian.__all__ if name not in listed] == []
+    rooms = re.findall(r"^\.\. automodule:: (\S+)", directives, re.M)
+    assert [room for room in ROOMS if room not in rooms] == []
+
+
+# What follows reads the built pages.
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Build the docs where a warning is an error."""
+    folder = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+    result = subprocess.run(
+        [*command, "-d", folder / "doctrees", DOCS, folder / "html"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    assert result.returncode == 0, result.stderr
+    return folder / "html"
+
+
+def text_of(page: Path) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.slow
+def test_every_page_is_built_and_stands_in_the_table_of_contents(built):
+    contents = (built / "index.html").read_text(encoding="utf-8")
+    for page in DOCS.rglob("*.md"):
+        target = page.relative_to(DOCS).with_suffix(".html").as_posix()
+        assert (built / target).stat().st_size > 0
+        assert target == "index.html" or f'href="{target}"' in contents
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["index", "theory", "api/train"])
+def test_a_page_takes_nothing_from_the_network(built, page):
+    tags = re.findall(r"<(?:script|link|img)\b[^>]*>", (built / f"{page}.html").read_text("utf-8"))
+    assert tags
+    assert not [tag for tag in tags if re.search(r"""(src|href)=["']?(https?:)?//""", tag)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["theory", "api/train"])
+def test_formulas_are_mathml(built, page):
+    source = (built / f"{page}.html").read_text(encoding="utf-8")
+    assert re.search(r"<math\b[^>]*display=.block.", source)
+    assert not re.search(r"\\(mathrm|lambda|sum|exp)", source)
+
+
+@pytest.mark.slow
+def test_the_built_reference_has_every_public_name_with_its_parameters(built):
+    source = "".join(page.read_text(encoding="utf-8") for page in built.glob("api/*.html"))
+    for name in PUBLIC_NAMES:
+        entry = re.search(rf'<dt [^>]*id="{re.escape(name)}">(.*?)</dt>', source, re.DOTALL)
+        assert entry, f"{name} is not in the reference: does it have a docstring?"
+        module, _, short = name.rpartition(".")
+        thing = getattr(sys.modules[module], short)
+        is_error = inspect.isclass(thing) and issubclass(thing, Exception)
+        if callable(thing) and not is_error:
+            shown = [
+                re.match(r"\W*(\w*)", re.sub(r"<[^>]*>", "", parameter))[1]
+                for parameter in re.findall(r'<em class="sig-param">(.*?)</em>', entry[1])
+            ]
+            assert [p for p in shown if p] == list(inspect.signature(thing).parameters), name
+
+
+@pytest.mark.slow
+def test_the_built_page_of_the_command_line_has_the_help_of_every_command(
+    built, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def help_of(*command: str) -> str:
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+        return capsys.readouterr().out
+
+    page = text_of(built / "cli.html")
+    program = help_of()
+    assert program in page
+    commands = re.findall(r"^    (\w+) ", program, re.M)
+    assert len(commands) >= 5
+    for command in commands:
+        assert help_of(command) in page
