@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from scipy.stats import poisson
 
 from pvae_brian.report.page import Assumption, Chart, Page, Table
-from pvae_brian.report.quantity import Quantity
-from pvae_brian.report.svg import report_style
+from pvae_brian.report.page.quantity import Quantity
+from pvae_brian.report.page.svg import report_style
 
 from .chance import fresh_generator
 

@@ -31,6 +31,7 @@ from pvae_brian.measures import residual_fano_band
 from pvae_brian.metabolism import BUDGETS, EnergyBudget, metabolic_costs
 from pvae_brian.neurons import NeuronModel
 from pvae_brian.report import plots
+from pvae_brian.report.page.style import report_style
 from pvae_brian.report.plots import (
     plot_energy_by_budget,
     plot_error_against_energy,
@@ -44,7 +45,6 @@ from pvae_brian.report.plots import (
     plot_reconstructions,
 )
 from pvae_brian.report.plots._axes import draw_intervals, padded, write_number
-from pvae_brian.report.style import report_style
 
 from .chance import fresh_generator, fresh_seed
 

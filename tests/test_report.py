@@ -12,7 +12,7 @@ from brian2 import second
 
 from pvae_brian import Encoder, analyse, simulate
 from pvae_brian.report import format_table, plot_overview, summary_rows
-from pvae_brian.report.quantity import format_number
+from pvae_brian.report.page.quantity import format_number
 
 from .chance import fresh_generator, fresh_seed
 

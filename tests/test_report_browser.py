@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pvae_brian.report.page import write_report
-from pvae_brian.report.svg import COLOURS, embed_figure, report_style
+from pvae_brian.report.page.svg import COLOURS, embed_figure, report_style
 
 from .browser import contrast, launched, needs_chromium, opened, text_contrasts, too_wide
 from .report_example import example_charts, example_page, hostile_page

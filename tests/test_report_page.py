@@ -20,8 +20,6 @@ from matplotlib.figure import Figure
 from skimage.color import deltaE_ciede2000, xyz2lab
 from skimage.color.colorconv import xyz_from_rgb
 
-from pvae_brian.report import page as page_module
-from pvae_brian.report import svg as svg_module
 from pvae_brian.report.page import (
     Assumption,
     Chart,
@@ -31,7 +29,9 @@ from pvae_brian.report.page import (
     render_html,
     write_report,
 )
-from pvae_brian.report.quantity import (
+from pvae_brian.report.page import files as files_module
+from pvae_brian.report.page import svg as svg_module
+from pvae_brian.report.page.quantity import (
     Quantity,
     format_interval,
     format_interval_html,
@@ -40,7 +40,7 @@ from pvae_brian.report.quantity import (
     format_value,
     format_value_html,
 )
-from pvae_brian.report.svg import COLOURS, clean_text, embed_figure, report_style
+from pvae_brian.report.page.svg import COLOURS, clean_text, embed_figure, report_style
 
 from .browser import contrast
 from .report_example import HOSTILE, example_page, hostile_page
@@ -723,7 +723,7 @@ def test_neither_is_written_where_one_exists(tmp_path, monkeypatch, existing):
     (tmp_path / existing).write_text("old")
     with monkeypatch.context() as patch:
         # It is found out before the work.
-        patch.setattr(page_module, "render_html", lambda *_: pytest.fail("rendered"))
+        patch.setattr(files_module, "render_html", lambda *_: pytest.fail("rendered"))
         with pytest.raises(FileExistsError, match=existing):
             write_report(minimal_page(), tmp_path / "a.html")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(existing, "old")]
@@ -747,7 +747,7 @@ def test_the_page_and_its_json_are_two_files(tmp_path):
 def test_an_error_half_way_leaves_the_old_files(tmp_path, monkeypatch):
     for name in ("a.html", "a.json"):
         (tmp_path / name).write_text("old")
-    monkeypatch.setattr(page_module, "render_html", lambda *_: "half a character \ud800")
+    monkeypatch.setattr(files_module, "render_html", lambda *_: "half a character \ud800")
     with pytest.raises(UnicodeEncodeError):
         write_report(minimal_page(), tmp_path / "a.html", force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a.json"]
@@ -755,6 +755,6 @@ def test_an_error_half_way_leaves_the_old_files(tmp_path, monkeypatch):
 
 
 def test_templates_are_in_the_package():
-    folder = importlib.resources.files("pvae_brian.report") / "templates"
+    folder = importlib.resources.files("pvae_brian.report.page") / "templates"
     names = {path.name for path in folder.iterdir()}
     assert {"report.html.j2", "report.css"} <= names

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     images = shared.load_array(options.images)
     from pvae_brian.analysis import analyse
     from pvae_brian.engine import simulate
-    from pvae_brian.report.table import format_table, summary_rows
+    from pvae_brian.report.summary import format_table, summary_rows
 
     encoder = shared.read_checkpoint(options)
     record = simulate(

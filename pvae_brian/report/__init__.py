@@ -3,6 +3,7 @@
 from pvae_brian.report.build import build_page
 from pvae_brian.report.overview import check_format, plot_overview
 from pvae_brian.report.page import Page, page_json, render_html, write_report
+from pvae_brian.report.page.quantity import Quantity
 from pvae_brian.report.plots import (
     plot_energy_by_budget,
     plot_error_against_energy,
@@ -15,9 +16,8 @@ from pvae_brian.report.plots import (
     plot_raster,
     plot_reconstructions,
 )
-from pvae_brian.report.quantity import Quantity
 from pvae_brian.report.results import collect_quantities
-from pvae_brian.report.table import format_table, summary_rows
+from pvae_brian.report.summary import format_table, summary_rows
 
 __all__ = [
     "Page",

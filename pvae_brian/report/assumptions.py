@@ -8,7 +8,7 @@ from scipy.constants import Avogadro
 
 from pvae_brian.analysis import Analysis
 from pvae_brian.metabolism import HYDROLYSIS, HYDROLYSIS_RANGE, EnergyBudget
-from pvae_brian.report.parts import Assumption
+from pvae_brian.report.page.parts import Assumption
 
 _THIS_STUDY = "choice of this analysis"
 

@@ -13,9 +13,9 @@ from pvae_brian.analysis import Analysis
 from pvae_brian.decoding import decoder_features
 from pvae_brian.report import plots
 from pvae_brian.report.overview import typical_stimuli
-from pvae_brian.report.parts import Chart
-from pvae_brian.report.quantity import format_number
-from pvae_brian.report.style import report_style
+from pvae_brian.report.page.parts import Chart
+from pvae_brian.report.page.quantity import format_number
+from pvae_brian.report.page.style import report_style
 
 # Of the shared features and stimuli, as many as a page has room for.
 _N_FEATURES = 64

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from pvae_brian.report.style import COLOURS, LIGHT, REPORT_STYLE, report_style
+from pvae_brian.report.page.style import COLOURS, LIGHT, REPORT_STYLE, report_style
 
 __all__ = ["COLOURS", "REPORT_STYLE", "clean_text", "embed_figure", "report_style"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
-from pvae_brian.report.quantity import Quantity
+from pvae_brian.report.page.quantity import Quantity
 
 GRADES = {
     "A": "read in the source itself",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pvae_brian.analysis import Analysis
-from pvae_brian.report.quantity import Quantity, format_interval, format_value
+from pvae_brian.report.page.quantity import Quantity, format_interval, format_value
 from pvae_brian.report.results import IF_RIGHT, collect_quantities
 
 Row = tuple[str, str, str]

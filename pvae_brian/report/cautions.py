@@ -1,0 +1,81 @@
+"""What a reader must know before trusting a report: most of them need none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvae_brian.analysis import Analysis
+from pvae_brian.report.page.quantity import format_number
+
+# A right simulation is further from its prediction, or fits worse, once in a thousand times.
+_SUSPECT_Z = 3.29
+_SUSPECT_P = 1e-3
+# Fewer stimuli than this say little of stimuli like them.
+_FEW_STIMULI = 30
+
+
+def collect_cautions(analysis: Analysis) -> tuple[str, ...]:
+    """Return a sentence or two for each reason to be careful with an analysis.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Of `analyse`.
+
+    Returns
+    -------
+    tuple of str
+        Often empty.
+    """
+    return tuple(_cautions(analysis))
+
+
+def _cautions(analysis: Analysis) -> Iterator[str]:
+    record, comparison = analysis.record, analysis.comparison
+    fidelity, clamp, prior = comparison.fidelity, comparison.clamp, comparison.prior
+    law = record.prediction
+    if record.neuron.name == "sampler":
+        yield (
+            "Counts were drawn from their laws, one draw per window: no spike was simulated. Leave "
+            "the sampler away to simulate."
+        )
+    if law is None:
+        yield (
+            f"The neuron model {record.neuron.name!r} has no theory here: its counts are held "
+            "against the posterior rates."
+        )
+    if abs(fidelity.z) > _SUSPECT_Z:
+        yield (
+            f"The simulation deviates from its prediction by {fidelity.z:+.1f} standard errors. Do "
+            "not trust the rest before that is explained."
+        )
+    if (law is None or law.is_poisson) and fidelity.fit.p_value < _SUSPECT_P:
+        yield (
+            f"The counts do not fit Poisson laws of the posterior rates (p = "
+            f"{fidelity.fit.p_value:.2g}). Do not trust the rest before that is explained."
+        )
+    if record.n_stimuli < _FEW_STIMULI:
+        yield (
+            f"With {record.n_stimuli} stimuli the intervals over stimuli are rough"
+            + (" or unknown." if record.n_stimuli < 2 else ".")
+        )
+    if prior.ratio.low > 1.1 or prior.ratio.high < 0.9:
+        yield (
+            f"Measured spikes are {format_number(prior.ratio.value)} times the prior rate cost: "
+            "the prior is not at its optimum for these stimuli, as of a model stopped early, or "
+            "of stimuli unlike those it was trained on."
+        )
+    change = clamp.unclamped.value - clamp.clamped.value
+    if change > 0.01 * clamp.clamped.value:
+        yield (
+            f"The clamp on the rate takes {format_number(change)} spikes per stimulus away. The "
+            f"model's own KL, {format_number(clamp.model_kl.value)} nats, does not see it; between "
+            f"the Poisson laws it is {format_number(clamp.poisson_kl.value)} nats."
+        )
+    if analysis.reconstruction is None:
+        yield "The model has no decoder, so the code is not held against the images."
+    elif record.times is None:
+        yield (
+            "Only counts were recorded, so there are no spike trains and no course of the code; "
+            "simulate with spike times for these (--record times)."
+        )

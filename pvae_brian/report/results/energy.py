@@ -1,0 +1,67 @@
+"""What spikes and rest cost, under the main budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pvae_brian.analysis import Analysis
+from pvae_brian.report.page.quantity import Quantity
+from pvae_brian.report.results.making import GARWOOD, OVER_STIMULI, PARAMETERS, exact, make_quantity
+
+
+def energy_results(analysis: Analysis) -> Iterator[Quantity]:
+    cost, compared = analysis.cost, analysis.cost_comparison
+    unit = cost.unit
+    source = f"budget {cost.budget.name}"
+    no_rest = "" if cost.budget.rest_cost is not None else "the budget does not state rest"
+
+    def quantity(key, name, estimate, unit=unit, interval=OVER_STIMULI, remark=""):
+        return make_quantity(f"energy.{key}", "Energy", name, estimate, unit, interval, remark)
+
+    yield quantity("spiking", "spikes, per stimulus", cost.spiking_per_stimulus, remark=source)
+    yield quantity(
+        "resting",
+        "rest, per stimulus",
+        exact(cost.resting),
+        interval="exact: neurons times window",
+        remark=no_rest,
+    )
+    yield quantity("total", "both, per stimulus", cost.total_per_stimulus, remark=no_rest)
+    yield quantity(
+        "spiking_all", "spikes, all stimuli", cost.spiking_in_total, remark="of the whole record"
+    )
+    yield quantity("total_all", "both, all stimuli", cost.total, remark=no_rest)
+    joules = cost.in_joules()
+    yield quantity(
+        "joules", "both, per stimulus, in joules", joules.total_per_stimulus, "J", remark=no_rest
+    )
+    yield quantity(
+        "power",
+        "mean power of the population",
+        joules.total_per_stimulus.scaled(1 / cost.window_s),
+        "W",
+        remark=no_rest,
+    )
+    yield quantity("predicted", "predicted spikes, per stimulus", compared.predicted)
+    yield quantity(
+        "prior", "prior rate cost, per stimulus", exact(compared.prior), interval=PARAMETERS
+    )
+    yield quantity(
+        "spontaneous", "spontaneous spikes, per window", compared.spontaneous, interval=GARWOOD
+    )
+    yield quantity(
+        "foretold",
+        "share of the spikes' cost that the prior rates foretold",
+        compared.foretold.scaled(100),
+        "%",
+        remark="prior rate cost over measured",
+    )
+    yield quantity(
+        "foretold_of_total",
+        "share foretold, with rest on both sides",
+        compared.foretold_of_total.scaled(100),
+        "%",
+        remark=no_rest,
+    )
+    yield quantity("spiking_per_bit", "spikes, per bit", compared.spiking_per_bit)
+    yield quantity("total_per_bit", "both, per bit", compared.total_per_bit, remark=no_rest)

@@ -1,0 +1,181 @@
+"""Measured against predicted: fidelity, clamp, prior rate cost and coding cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.stats import chi2, norm, pearsonr
+
+from pvae_brian.analysis import Analysis
+from pvae_brian.intervals import CONFIDENCE, Estimate, share_interval
+from pvae_brian.report.page.quantity import Quantity
+from pvae_brian.report.results.making import (
+    BY_THEORY,
+    GARWOOD,
+    IF_RIGHT,
+    OVER_STIMULI,
+    PARAMETERS,
+    exact,
+    make_quantity,
+)
+
+_HALF = float(norm.ppf((1 + CONFIDENCE) / 2))
+
+
+def fidelity_results(analysis: Analysis) -> Iterator[Quantity]:
+    fidelity = analysis.comparison.fidelity
+    law = analysis.record.prediction
+    is_poisson = law is None or law.is_poisson
+    source = "the posterior rates" if is_poisson else "the theory of the neuron"
+
+    def quantity(key, name, estimate, unit, interval, remark=""):
+        return make_quantity(
+            f"fidelity.{key}", "Simulation fidelity", name, estimate, unit, interval, remark
+        )
+
+    yield quantity(
+        "measured",
+        "measured spikes per stimulus",
+        fidelity.measured,
+        "spikes",
+        GARWOOD if is_poisson else BY_THEORY,
+        "for these very stimuli",
+    )
+    yield quantity(
+        "predicted",
+        "predicted spikes per stimulus",
+        fidelity.expected,
+        "spikes",
+        OVER_STIMULI,
+        f"by {source}; exact for these stimuli",
+    )
+    yield quantity(
+        "z",
+        "measured less predicted",
+        Estimate(fidelity.z, fidelity.z - _HALF, fidelity.z + _HALF),
+        "standard errors",
+        "normal",
+        "holds 0 if the simulation is right",
+    )
+    yield quantity(
+        "outside",
+        "neurons outside their 95 % band",
+        fidelity.outside.scaled(100),
+        "%",
+        "Clopper and Pearson, over neurons",
+        "at most 5 if the simulation is right",
+    )
+    yield quantity(
+        "fano",
+        "Fano factor about the prediction",
+        fidelity.fano,
+        "",
+        "standard error of Poisson counts" if is_poisson else "standard error",
+        f"predicted: {fidelity.predicted_fano:.4g}",
+    )
+    degrees = fidelity.fit.degrees_of_freedom
+    low, high = chi2.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], degrees)
+    yield quantity(
+        "chi_square",
+        "chi-square of the Poisson fit of all counts",
+        Estimate(fidelity.fit.statistic, low, high),
+        "",
+        IF_RIGHT,
+        f"{degrees} degrees of freedom",
+    )
+    yield quantity(
+        "p_value",
+        "p-value of the Poisson fit",
+        Estimate(fidelity.fit.p_value, (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2),
+        "",
+        IF_RIGHT,
+        "false alarms: as often as it says" if is_poisson else "these neurons are not Poisson",
+    )
+
+
+def clamp_results(analysis: Analysis) -> Iterator[Quantity]:
+    clamp = analysis.comparison.clamp
+    for key, name, estimate, unit in (
+        ("clamped", "predicted spikes with the clamp", clamp.clamped, "spikes"),
+        ("unclamped", "predicted spikes without the clamp", clamp.unclamped, "spikes"),
+        ("model_kl", "the model's own KL", clamp.model_kl, "nats"),
+        ("poisson_kl", "KL between the Poisson laws", clamp.poisson_kl, "nats"),
+    ):
+        yield make_quantity(f"clamp.{key}", "Clamp effect", name, estimate, unit, OVER_STIMULI)
+
+
+def prior_results(analysis: Analysis) -> Iterator[Quantity]:
+    prior = analysis.comparison.prior
+
+    def quantity(key, name, estimate, unit, interval, remark=""):
+        return make_quantity(
+            f"prior.{key}", "Prior rate cost", name, estimate, unit, interval, remark
+        )
+
+    yield quantity(
+        "predicted",
+        "prior rate cost",
+        exact(prior.predicted),
+        "spikes",
+        PARAMETERS,
+        "sum of the prior rates: what the KL foretells",
+    )
+    yield quantity(
+        "measured", "measured spikes per stimulus", prior.measured, "spikes", OVER_STIMULI
+    )
+    yield quantity(
+        "ratio",
+        "measured over prior rate cost",
+        prior.ratio,
+        "",
+        OVER_STIMULI,
+        "1 if the prior is at its optimum for stimuli like these",
+    )
+    per_neuron = prior.ratio_per_neuron
+    holds_one = (per_neuron.low <= 1) & (per_neuron.high >= 1)
+    yield quantity(
+        "neurons_foretold",
+        "neurons whose own ratio is 1 within its interval",
+        share_interval(holds_one).scaled(100),
+        "%",
+        "Clopper and Pearson, over neurons",
+    )
+    yield quantity(
+        "spontaneous",
+        "spontaneous spikes per window",
+        prior.spontaneous,
+        "spikes",
+        GARWOOD,
+        "the same network, simulated at its prior rates",
+    )
+
+
+def coding_results(analysis: Analysis) -> Iterator[Quantity]:
+    coding = analysis.comparison.coding
+    for key, name, estimate, unit in (
+        ("kl_nats", "KL per stimulus", coding.kl_nats, "nats"),
+        ("kl_bits", "KL per stimulus, in bits", coding.kl_bits, "bits"),
+        ("bits_per_spike", "bits per spike", coding.bits_per_spike, "bits"),
+    ):
+        yield make_quantity(f"coding.{key}", "Coding cost", name, estimate, unit, OVER_STIMULI)
+    yield make_quantity(
+        "coding.kl_spikes_correlation",
+        "Coding cost",
+        "correlation of KL and measured spikes",
+        _correlation(coding.kl_nats_per_neuron.value, analysis.cost.spiking_per_neuron.value),
+        "",
+        "Fisher, over neurons",
+    )
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Pearson's; NaN where it is not defined, as its ends are for fewer than four neurons."""
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return exact(math.nan)
+    found = pearsonr(x, y)
+    if len(x) < 4:
+        return Estimate(float(found.statistic), math.nan, math.nan)
+    interval = found.confidence_interval(CONFIDENCE)
+    return Estimate(float(found.statistic), float(interval.low), float(interval.high))
