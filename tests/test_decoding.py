@@ -242,6 +242,20 @@ def test_without_noise_nothing_bends():
     np.testing.assert_allclose(course.error.value, by_hand)
 
 
+def test_a_spike_at_a_time_belongs_to_it():
+    encoder = linear_encoder(n_latents=1)
+    images, record = run(encoder, n_stimuli=1)
+    spikes = dataclasses.replace(
+        record.spikes,
+        stimulus=np.zeros(2, np.int32),
+        latent=np.zeros(2, np.int32),
+        time=np.array([0.5, 1.0]),
+    )
+    record = dataclasses.replace(record, counts=np.array([[2]], np.int32), times=spikes)
+    course = compute_code_course(encoder, images, record, metabolic_cost(record), n_times=4)
+    assert course.spikes.value.tolist() == [0, 1, 1, 2]
+
+
 def test_silence_has_a_course():
     encoder = linear_encoder(log_rate=-60.0)
     images, record = run(encoder)
@@ -268,8 +282,14 @@ def test_a_window_of_another_length(shipped):
     assert course.time_s[-1] == 0.2
     assert 0.02 < course.bend_s.value < 0.1
     assert (course.time_to_fraction.value < 0.2).all()
-    rest = 256 * 0.444e9 * course.time_s
-    np.testing.assert_allclose(course.energy.value, course.spikes.value * 7.1e8 + rest)
+    rest = 256 * 0.444e9
+    np.testing.assert_allclose(
+        course.energy.value, course.spikes.value * 7.1e8 + rest * course.time_s
+    )
+    np.testing.assert_allclose(
+        course.energy_to_fraction.value,
+        course.spikes_to_fraction.value * 7.1e8 + rest * course.time_to_fraction.value,
+    )
 
 
 # Refusals

@@ -171,6 +171,12 @@ def test_page_and_json_say_the_same(shipped, page):
     per_neuron = data["data"]["per_neuron"]
     assert per_neuron["prior_rate"] == shipped.encoder.prior_rates.tolist()
     assert len(per_neuron["measured_over_prior"]["low"]) == 256
+    assert per_neuron["fano"] == shipped.measures.fano_per_neuron.tolist()
+    cost = shipped.cost.spiking_per_neuron
+    assert per_neuron["spiking_cost_atp"]["high"] == cost.high.tolist()
+    # Neurons without interspike intervals have none, as JSON has it.
+    cv2 = shipped.measures.isi.cv2_per_neuron
+    assert per_neuron["cv2"] == [None if np.isnan(x) else x for x in cv2.tolist()]
     assert data["data"]["course"]["time_s"] == shipped.course.time_s.tolist()
     assert data["reproduction"]["seed"] == shipped.record.seed
     assert data["reproduction"]["images_sha256"]
@@ -216,6 +222,15 @@ def test_other_assumptions_are_named_as_such():
     assert "not stated" in rest.source
     assert hydrolysis.value.startswith("44 kJ/mol")
     assert hydrolysis.grade == ""
+
+
+def test_a_spike_reaches_each_pixel_unless_said_otherwise():
+    encoder, images, record = small(n_inputs=9)
+    for fan_out, expected in ((None, 9), (40, 40)):
+        analysis = analyse(encoder, images, record, fan_out=fan_out)
+        found = {cost.budget.name: cost.budget.fan_out for cost in analysis.costs}
+        assert found["loihi"] == found["truenorth"] == found["cmos-45nm"] == expected
+        assert found["attwell-laughlin-2001"] is None
 
 
 # Extremes

@@ -115,6 +115,9 @@ def _arrays(analysis: Analysis) -> dict:
 
 
 def _as_lists(value: object) -> object:
+    """Arrays as lists, with None for what is not defined: JSON knows no NaN and no infinity."""
     if isinstance(value, Estimate):
-        return {end: np.asarray(getattr(value, end)).tolist() for end in ("value", "low", "high")}
-    return value.tolist() if isinstance(value, np.ndarray) else value
+        return {end: _as_lists(np.asarray(getattr(value, end))) for end in ("value", "low", "high")}
+    if isinstance(value, np.ndarray):
+        return [x if math.isfinite(x) else None for x in value.tolist()]
+    return value
