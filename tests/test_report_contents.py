@@ -192,6 +192,8 @@ def test_every_number_that_costs_rest_on_has_its_source_and_grade(shipped):
         spike, rest = (a for a in assumptions if a.statement.startswith(f"{name}: "))
         assert (spike.grade, spike.source) == (budget.grade, budget.source)
         assert budget.notes in spike.statement
+        grade = "" if budget.rest_cost is None else budget.rest_grade or budget.grade
+        assert rest.grade == grade
         assert f"{shipped.costs[0].budget.cost_per_spike:.3g}" in assumptions[4].value
         assert ("not stated" in rest.value) == (budget.rest_cost is None)
     hydrolysis = assumptions[-1]
