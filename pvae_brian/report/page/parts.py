@@ -7,13 +7,8 @@ from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
+from pvae_brian.metabolism import GRADES
 from pvae_brian.report.page.quantity import Quantity
-
-GRADES = {
-    "A": "read in the source itself",
-    "B": "quoted by others, who agree",
-    "C": "derived from other numbers",
-}
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Assumption:
     statement : str
         What is assumed.
     grade : str
-        'A', 'B' or 'C', see `GRADES`; empty where there is no source to be near to.
+        'A', 'B' or 'C', as of an `EnergyBudget`; empty where there is no source to be near to.
     source : str
         Where it is from; addresses in it become links.
     value : str
