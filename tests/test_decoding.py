@@ -13,6 +13,7 @@ from sklearn.metrics import r2_score
 from pvae_brian import Encoder, load_encoder, metabolic_cost, simulate
 from pvae_brian.data import shipped_model, shipped_patches
 from pvae_brian.decoding import compute_code_course, compute_reconstruction, decoder_features
+from pvae_brian.decoding.filling import decode_as_it_fills
 from pvae_brian.intervals import Estimate
 from pvae_brian.neurons import Refractory
 
@@ -213,6 +214,20 @@ def test_time_to_a_share_of_the_final_r2(course):
         assert isinstance(estimate, Estimate)
         assert np.all(estimate.low < estimate.value), part
         assert np.all(estimate.value < estimate.high), part
+
+
+@pytest.mark.parametrize("decoder", ["linear", "deep"])
+def test_every_time_of_either_decoder_by_hand(decoder):
+    encoder = linear_encoder(decoder=decoder)
+    _, record = run(encoder)
+    found = list(decode_as_it_fills(encoder, record, 7))
+    assert len(found) == 7
+    for k, (n_spikes, decoded) in enumerate(found, start=1):
+        before = record.spikes.time <= k / 7
+        counts = np.zeros(record.counts.shape)
+        np.add.at(counts, (record.spikes.stimulus[before], record.spikes.latent[before]), 1)
+        np.testing.assert_array_equal(n_spikes, counts.sum(axis=1))
+        np.testing.assert_allclose(decoded, encoder.decode(counts * 7 / k), atol=1e-9)
 
 
 def test_a_finer_grid_finds_the_same_times(shipped, course):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pvae_brian._checks import check_positive_integer
+from pvae_brian.decoding.filling import decode_as_it_fills
 from pvae_brian.decoding.reconstruction import (
     check_stimuli,
     explained,
@@ -138,9 +138,9 @@ def compute_code_course(
     times = fraction_of_window * record.window_s
     errors = np.empty((record.n_stimuli, n_times))
     spikes = np.empty((record.n_stimuli, n_times))
-    for k, counts in enumerate(_counts_up_to(record, times)):
-        errors[:, k] = squared_error(images, encoder.decode(counts / fraction_of_window[k]))
-        spikes[:, k] = counts.sum(axis=1)
+    for k, (n_spikes, decoded) in enumerate(decode_as_it_fills(encoder, record, n_times)):
+        errors[:, k] = squared_error(images, decoded)
+        spikes[:, k] = n_spikes
     variance = variance_by_stimulus(images)
     resting = cost.resting * fraction_of_window
 
@@ -178,21 +178,6 @@ def _split(estimate: Estimate, sizes: list[int]) -> list[Estimate]:
     ends = np.cumsum(sizes)[:-1]
     parts = (np.split(array, ends) for array in (estimate.value, estimate.low, estimate.high))
     return [Estimate(*part) for part in zip(*parts, strict=True)]
-
-
-def _counts_up_to(record: SpikeRecord, times: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the counts up to each time. The last one is all of the window."""
-    spikes = record.spikes
-    cell = spikes.stimulus.astype(np.int64) * record.n_latents + spikes.latent
-    # A spike exactly at a time belongs to it; none is later than the last.
-    step = np.minimum(np.searchsorted(times, spikes.time, side="left"), len(times) - 1)
-    order = np.argsort(step, kind="stable")
-    ends = np.searchsorted(step[order], np.arange(len(times)), side="right")
-    counts = np.zeros(record.counts.size)
-    for cells in np.split(cell[order], ends[:-1]):
-        # One spike after another: of the same neuron there may be several.
-        np.add.at(counts, cells, 1.0)
-        yield counts.reshape(record.counts.shape)
 
 
 def _noise_over_rest(error: np.ndarray, fraction_of_window: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,18 +105,14 @@ def poisson_fit(counts: ArrayLike, rates: ArrayLike) -> FitTest:
 
 
 def _group_statistic(counts: np.ndarray, rates: np.ndarray) -> tuple[float, int]:
-    n_edges = len(_QUANTILES)
-    observed, expected = np.zeros(n_edges), np.zeros(n_edges)
-    overlap = np.zeros((n_edges, n_edges))
-    for start in range(0, len(rates), _ROWS):
+    def sums(start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = slice(start, start + _ROWS)
-        # Equal rates share their laws, which saves most of the work where there are few.
-        rate, law, number = np.unique(rates[rows], return_inverse=True, return_counts=True)
-        edges = _edges(rate[:, None])
-        below = _chance_not_above(edges, rate[:, None])
-        observed += (counts[rows, None] <= edges[law]).sum(axis=0)
-        expected += number @ below
-        overlap += (below * number[:, None]).T @ below
+        return _sums(counts[rows], rates[rows])
+
+    # Most of it is in functions of numpy and scipy that let other threads run.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        parts = threads.map(sums, range(0, len(rates), _ROWS))
+        observed, expected, overlap = (sum(part) for part in zip(*parts, strict=True))
     kept = _filled(expected, len(rates))
     if not kept:
         return 0.0, 0
@@ -122,6 +120,16 @@ def _group_statistic(counts: np.ndarray, rates: np.ndarray) -> tuple[float, int]
     covariance = np.minimum.outer(expected, expected) - overlap[np.ix_(kept, kept)]
     excess = observed[kept] - expected
     return float(excess @ np.linalg.solve(covariance, excess)), len(kept)
+
+
+def _sums(counts: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum over draws: how many do not exceed their edges, their chances to, and the products."""
+    # Equal rates share their laws, which saves most of the work where there are few.
+    rate, law, number = np.unique(rates, return_inverse=True, return_counts=True)
+    edges = _edges(rate[:, None])
+    below = _chance_not_above(edges, rate[:, None])
+    observed = (counts[:, None] <= edges[law]).sum(axis=0)
+    return observed, number @ below, (below * number[:, None]).T @ below
 
 
 def _edges(rate: np.ndarray) -> np.ndarray:
