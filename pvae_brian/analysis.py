@@ -26,6 +26,7 @@ from pvae_brian.metabolism import (
     MetabolicCost,
     compare_costs,
     find_budget,
+    is_shipped,
     metabolic_costs,
 )
 from pvae_brian.spikes import SpikeRecord
@@ -103,8 +104,9 @@ def analyse(
     other_budgets : iterable, optional
         Budgets to hold beside it: all others in `BUDGETS` by default.
     fan_out : float, optional
-        Synaptic events per spike, for budgets that count them. By default the pixels of an image,
-        all of which a dense decoder tells of each spike.
+        Synaptic events per spike, for budgets that count them. By default that of a budget of
+        your own, and the pixels of an image for one that ships, for a dense decoder tells all of
+        them of each spike.
     hydrolysis : `brian2.Quantity`, optional
         As for `metabolic_cost`.
     spontaneous : SpikeRecord, optional
@@ -116,7 +118,7 @@ def analyse(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As `compare` and `metabolic_cost` do.
 
     Examples
@@ -133,13 +135,12 @@ def analyse(
     """
     images = check_stimuli(encoder, images, record)
     main = find_budget(budget)
+    if isinstance(other_budgets, str):
+        raise TypeError(f"other_budgets must be several names, such as [{other_budgets!r}]")
     if other_budgets is None:
         other_budgets = BUDGETS.values()
     others = [each for each in map(find_budget, other_budgets) if each.name != main.name]
-    fan_out = encoder.n_inputs if fan_out is None else fan_out
-    budgets = [
-        each if each.fan_out is None else each.with_fan_out(fan_out) for each in (main, *others)
-    ]
+    budgets = [_with_fan_out(each, fan_out, encoder) for each in (main, *others)]
     comparison = compare(encoder, images, record, spontaneous=spontaneous)
     costs = tuple(metabolic_costs(record, budgets, hydrolysis=hydrolysis))
     reconstruction = course = None
@@ -158,3 +159,9 @@ def analyse(
         reconstruction=reconstruction,
         course=course,
     )
+
+
+def _with_fan_out(budget: EnergyBudget, fan_out: float | None, encoder: Encoder) -> EnergyBudget:
+    if budget.fan_out is None or (fan_out is None and not is_shipped(budget)):
+        return budget
+    return budget.with_fan_out(encoder.n_inputs if fan_out is None else fan_out)

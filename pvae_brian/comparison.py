@@ -12,7 +12,8 @@ from scipy.special import kl_div
 from pvae_brian.encoder import Encoder
 from pvae_brian.engine import simulate
 from pvae_brian.fidelity import Fidelity, compute_fidelity
-from pvae_brian.intervals import Estimate, bootstrap, poisson_interval
+from pvae_brian.intervals import Estimate, bootstrap, count_interval
+from pvae_brian.measures.rates import mean_counts
 from pvae_brian.spikes import SpikeRecord
 
 _BITS_PER_NAT = 1 / math.log(2)
@@ -39,7 +40,7 @@ class ClampEffect:
     poisson_kl: Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PriorCost:
     """The metabolic cost that the prior foretells. Intervals are bootstrapped over stimuli.
 
@@ -52,9 +53,10 @@ class PriorCost:
     ratio : Estimate
         Measured spikes over the prior rate cost.
     ratio_per_neuron : Estimate of ndarrays, shape (n_latents,)
-        The same for each neuron.
+        The same for each neuron, by `mean_counts`.
     spontaneous : Estimate
-        Spikes per window of the same network at its prior rates, with Garwood's interval.
+        Spikes per window of the same network at its prior rates, with an interval for these
+        windows (Garwood's for Poisson counts).
     """
 
     predicted: float
@@ -64,7 +66,7 @@ class PriorCost:
     spontaneous: Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodingCost:
     """The model's own KL term, and what a spike carries. Bootstrapped over stimuli.
 
@@ -90,7 +92,7 @@ class CodingCost:
     bits_per_spike_per_neuron: Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """Measured against predicted, for one model on one set of stimuli.
 
@@ -134,7 +136,8 @@ def compare(
         Of ``simulate(encoder.posterior_rates(images), ...)``.
     spontaneous : SpikeRecord, optional
         Of the same neurons at their prior rates. By default it is simulated here, for as many
-        windows as there are stimuli and with a seed that follows from the record's.
+        windows as there are stimuli, with a seed that follows from the record's, on numpy for a
+        record of numpy and else on what 'auto' chooses: another device gives other counts.
 
     Returns
     -------
@@ -171,7 +174,8 @@ def compare(
             window=record.window,
             n_steps=record.n_steps,
             seed=int(np.random.SeedSequence([record.seed, 1]).generate_state(1)[0]),
-            device=record.device,
+            # A record may come from a machine with a compiler to one without.
+            device="numpy" if record.device == "numpy" else "auto",
             neuron=record.neuron,
         )
     else:
@@ -205,16 +209,15 @@ def _prior_cost(
     spikes = record.counts.sum(axis=1)
     prior = prior_rates.sum()
     measured = _mean(spikes, record)
-    at_rest = int(spontaneous.counts.sum())
-    low, high = poisson_interval(at_rest)
+    at_rest, law = int(spontaneous.counts.sum()), spontaneous.prediction
+    is_poisson = law is None or law.is_poisson
+    low, high = count_interval(at_rest, None if is_poisson else law.variance.sum())
     n_windows = spontaneous.n_stimuli
     return PriorCost(
         predicted=float(prior),
         measured=measured,
         ratio=bootstrap(lambda mean: mean / prior, spikes, seed=record.seed),
-        ratio_per_neuron=bootstrap(
-            lambda mean: mean / prior_rates, record.counts, seed=record.seed
-        ),
+        ratio_per_neuron=mean_counts(record).over(prior_rates),
         spontaneous=Estimate(at_rest / n_windows, float(low) / n_windows, float(high) / n_windows),
     )
 

@@ -35,6 +35,13 @@ class Estimate:
         """The estimate in another unit: all three times a positive factor."""
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
+    def over(self, number: float | np.ndarray) -> Estimate:
+        """The estimate over a known number that is not negative; infinite or NaN over 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Estimate(
+                *(np.divide(end, number)[()] for end in (self.value, self.low, self.high))
+            )
+
     def shifted(self, offset: float) -> Estimate:
         """The estimate with a known number added to all three."""
         return Estimate(self.value + offset, self.low + offset, self.high + offset)
@@ -47,7 +54,15 @@ class Estimate:
             )
         return Estimate(value, low, high)
 
+    def __str__(self) -> str:
+        return format(self)
+
     def __format__(self, spec: str) -> str:
+        if np.ndim(self.value) and not spec:
+            return repr(self)
+        if not spec and hasattr(self.value, "in_best_unit"):
+            # A Brian2 quantity keeps its unit.
+            return f"{self.value} [{self.low}, {self.high}]"
         spec = spec or ".4g"
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
@@ -211,7 +226,7 @@ def bootstrap(
 
 
 # Several statistics of one record draw the same stimuli: a few blocks are worth keeping.
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def _times_drawn(n: int, n_resamples: int, seed: tuple[int, int]) -> np.ndarray:
     """How often each stimulus is drawn in each resample: a resampled mean is a product with it."""
     drawn = np.random.default_rng(seed).integers(n, size=(n_resamples, n))

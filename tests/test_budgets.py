@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brian2 import pjoule
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -146,6 +147,16 @@ def test_costs_are_numbers(cost):
         EnergyBudget("mine", **ALL_IN | {"spike_cost": cost})
 
 
+def test_a_cost_beyond_all_numbers_is_refused():
+    with pytest.raises(ValueError, match="finite"):
+        EnergyBudget("mine", **ALL_IN | {"spike_cost": 10**400})
+
+
+def test_a_quantity_is_refused_with_a_remedy():
+    with pytest.raises(TypeError, match="quantity/joule"):
+        EnergyBudget("mine", **ALL_IN | {"spike_cost": 20 * pjoule})
+
+
 @pytest.mark.parametrize("field", ["name", "source", "notes"])
 def test_texts_are_texts(field):
     with pytest.raises(TypeError, match=field):
@@ -183,7 +194,7 @@ def test_any_bytes_are_a_budget_or_a_value_error(tmp_path_factory, content):
     [
         ({"spikes": 3}, "no budget has"),
         ({"name": None}, "name"),
-        ({"spike_cost": "much"}, "must be a number"),
+        ({"spike_cost": "much"}, "must be a plain number"),
         ({"propagation_cost": 1.0}, "already holds propagation"),
         ({"grade": "Z"}, "A, B, C"),
     ],
@@ -195,6 +206,12 @@ def test_a_file_with_a_mistake_is_named_with_it(tmp_path, values, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_budget(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_mark_of_byte_order_is_no_mistake(tmp_path):
+    path = tmp_path / "MINE.TOML"
+    path.write_text(as_toml({"name": "mine", "rest_cost": 0.0, **ALL_IN}), encoding="utf-8-sig")
+    assert metabolic_cost(simulate([[0.0]], n_steps=1), path).budget.name == "mine"
 
 
 def test_no_file(tmp_path):

@@ -168,6 +168,24 @@ def test_report_says_what_is_wrong(run_here, a_run, arguments, message):
     assert os.listdir() == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--budget", "typo"), "attwell-laughlin-2001"),
+        (("--hydrolysis", "-5"), "got -5 kJ/mol"),
+        (("--fan-out", "nan"), "fan_out"),
+    ],
+)
+def test_a_budget_that_makes_no_sense_is_refused_before_the_work(
+    run_here, images, arguments, message
+):
+    checkpoint = CHECKPOINTS / "pvae_lin_k48"
+    output = run_here("simulate", checkpoint, "--images", images, "-o", "o", *arguments, status=1)
+    assert_one_line_error(output.err, message)
+    assert_one_line_error(run_here("demo", *arguments, status=1).err, message)
+    assert os.listdir() == []
+
+
 def test_simulate_under_another_budget(images, run_here):
     arguments = ["simulate", CHECKPOINTS / "pvae_lin_k48", "--images", images]
     facts = json.loads(run_here(*arguments, "--json", "--budget", "lennie-2003").out)

@@ -308,6 +308,23 @@ def test_spontaneous_spikes_come_at_the_prior_rates(model, record):
     assert again.spontaneous == prior.spontaneous
 
 
+def test_a_record_of_a_compiled_run_needs_no_compiler(model, record, monkeypatch):
+    moved = dataclasses.replace(record, device="cpp_standalone")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    prior = compare(model.encoder, model.images, moved).prior
+    expected = prior.predicted * 200
+    assert abs(200 * prior.spontaneous.value - expected) < STANDARD_ERRORS * np.sqrt(expected)
+
+
+def test_spontaneous_spikes_of_refractory_neurons_have_their_own_interval():
+    model = linear_model(n_stimuli=40, log_rate=[4.0] * 6)
+    record = run(model, neuron=Refractory(10 * ms), n_steps=200)
+    spontaneous = compare(model.encoder, model.images, record).prior.spontaneous
+    low, high = poisson_interval(spontaneous.value * 40)
+    assert spontaneous.high - spontaneous.low < 0.9 * (high - low) / 40
+
+
 def test_same_record_same_comparison(model, record, at_rest, comparison):
     again = compare(model.encoder, model.images, record, spontaneous=at_rest)
     assert again.fidelity == comparison.fidelity

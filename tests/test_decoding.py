@@ -43,6 +43,13 @@ def run(encoder, n_stimuli=30, record="times", **options):
     return images, simulate(encoder.posterior_rates(images), record=record, **keywords)
 
 
+def unbiased_r2(images, decoded) -> float:
+    """scikit-learn's, but with the variance of n stimuli over n - 1."""
+    n = len(images)
+    plain = r2_score(images, decoded, multioutput="variance_weighted")
+    return 1 - (1 - plain) * (n - 1) / n
+
+
 @pytest.fixture(scope="module")
 def shipped():
     encoder, images = load_encoder(shipped_model()), shipped_patches()
@@ -112,12 +119,22 @@ def test_r2_is_that_of_scikit_learn(shipped):
     found = compute_reconstruction(*shipped)
     decoded = encoder.decode(record.counts)
     flat = images.reshape(len(images), -1)
-    assert found.r2.value == pytest.approx(
-        r2_score(flat, decoded, multioutput="variance_weighted"), rel=1e-6
-    )
+    assert found.r2.value == pytest.approx(unbiased_r2(flat, decoded), rel=1e-6)
     assert found.error.value == pytest.approx(((flat - decoded) ** 2).sum(axis=1).mean())
     assert found.r2.low < found.r2.value < found.r2.high
     np.testing.assert_allclose(found.error_by_stimulus.mean(), found.error.value)
+
+
+def test_r2_of_few_stimuli_is_that_of_many(shipped):
+    encoder, images, record = shipped
+    whole = compute_reconstruction(*shipped).r2
+    order = fresh_generator().permutation(2000).reshape(200, 10)
+    few = [compute_reconstruction(encoder, images[s], record[s]).r2.value for s in order]
+    # The ratio of two means of 10 stimuli has a bias of its own, of second order; without the
+    # factor n / (n - 1) it would be ten times that of the test: (1 - R2) / 10 = 0.07.
+    error = np.std(few) / np.sqrt(200)
+    assert abs(np.mean(few) - whole.value) < STANDARD_ERRORS * error + 0.01
+    assert STANDARD_ERRORS * error < 0.05
 
 
 @pytest.mark.parametrize("neuron", ["poisson", "sampler", Refractory(5 * ms)])
@@ -172,9 +189,7 @@ def test_the_course_at_one_time_by_hand(shipped, course):
     flat = images.reshape(len(images), -1)
     assert course.spikes.value[k] == counts.sum() / 2000
     assert course.error.value[k] == pytest.approx(((flat - decoded) ** 2).sum(axis=1).mean())
-    assert course.r2.value[k] == pytest.approx(
-        r2_score(flat, decoded, multioutput="variance_weighted"), rel=1e-6
-    )
+    assert course.r2.value[k] == pytest.approx(unbiased_r2(flat, decoded), rel=1e-6)
     rest = 256 * 0.444e9 * until
     assert course.energy.value[k] == pytest.approx(counts.sum() / 2000 * 7.1e8 + rest)
 
@@ -271,6 +286,38 @@ def test_a_spike_at_a_time_belongs_to_it():
     assert course.spikes.value.tolist() == [0, 1, 1, 2]
 
 
+def test_a_share_reached_before_the_first_time_is_followed_back():
+    # So many spikes that half of R2 is there at once: two times tell as much as many.
+    encoder = linear_encoder(log_rate=6.0)
+    images, record = run(encoder, n_stimuli=400, n_steps=2000)
+    images = encoder.decode(record.rates)
+    fine = compute_code_course(encoder, images, record, metabolic_cost(record), n_times=400)
+    coarse = compute_code_course(encoder, images, record, metabolic_cost(record), n_times=4)
+    assert fine.time_to_fraction.value[0] < coarse.time_s[0]
+    assert coarse.time_to_fraction.value[0] < coarse.time_s[0]
+    assert coarse.time_to_fraction.low[0] < coarse.time_to_fraction.high[0]
+    np.testing.assert_allclose(
+        coarse.time_to_fraction.value[0], fine.time_to_fraction.value[0], rtol=0.2
+    )
+    rate = coarse.spikes_to_fraction.value[0] / coarse.time_to_fraction.value[0]
+    assert rate == pytest.approx(coarse.spikes.value[0] / coarse.time_s[0])
+
+
+def test_a_decoder_that_is_not_linear_has_no_bend():
+    encoder = linear_encoder(decoder="deep")
+    images, record = run(encoder)
+    course = compute_code_course(encoder, images, record, metabolic_cost(record))
+    assert np.isnan([course.bend_s.value, course.bend_s.low]).all()
+    assert np.isfinite(course.error.value).all()
+
+
+def test_features_have_double_precision():
+    encoder = linear_encoder()
+    weight = encoder.model.decoder.weight.detach().numpy().T.copy()
+    encoder.model.decoder.bfloat16()
+    np.testing.assert_allclose(decoder_features(encoder), weight, rtol=1e-2)
+
+
 def test_silence_has_a_course():
     encoder = linear_encoder(log_rate=-60.0)
     images, record = run(encoder)
@@ -320,6 +367,9 @@ def test_what_does_not_go_together_is_refused(shipped):
         compute_reconstruction(encoder, images[:3], record)
     with pytest.raises(ValueError, match="of this record"):
         compute_code_course(encoder, images, record, metabolic_cost(record[:3]))
+    another_window = dataclasses.replace(record, window_s=0.5)
+    with pytest.raises(ValueError, match=r"0\.5 s"):
+        compute_code_course(encoder, images, record, metabolic_cost(another_window))
     with pytest.raises(ValueError, match="two times"):
         compute_code_course(encoder, images, record, cost, n_times=1)
     blind = linear_encoder(decoder=None)

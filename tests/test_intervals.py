@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.stats
+from brian2 import joule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -218,3 +219,18 @@ def test_estimate_reads_well_and_changes_its_unit():
 
 def test_false_alarm_rate_is_that_of_the_standard_errors():
     assert 2 * scipy.stats.norm.sf(STANDARD_ERRORS) < FALSE_ALARM / 100
+
+
+def test_an_estimate_prints_with_its_interval_and_unit():
+    assert str(Estimate(2.0, 1.5, 2.5)) == "2 [1.5, 2.5]"
+    assert f"{Estimate(2.0, 1.5, 2.5):.2f}" == "2.00 [1.50, 2.50]"
+    assert "J" in str(Estimate(2.0, 1.5, 2.5).scaled(joule))
+    assert "array" in f"{Estimate(np.zeros(2), np.zeros(2), np.zeros(2))}"
+
+
+def test_an_estimate_over_and_under_a_number():
+    estimate = Estimate(4.0, 2.0, 8.0)
+    assert estimate.over(2.0) == Estimate(2.0, 1.0, 4.0)
+    assert estimate.under(8.0) == Estimate(2.0, 1.0, 4.0)
+    assert Estimate(0.0, 0.0, 2.0).under(1.0) == Estimate(np.inf, 0.5, np.inf)
+    assert np.isnan(Estimate(0.0, 0.0, 0.0).over(0.0).value)

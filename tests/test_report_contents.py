@@ -11,11 +11,22 @@ import pytest
 import torch
 from brian2 import kjoule, mole, ms, second
 
-from pvae_brian import BUDGETS, Encoder, EnergyBudget, Refractory, analyse, load_encoder, simulate
+from pvae_brian import (
+    BUDGETS,
+    Encoder,
+    EnergyBudget,
+    Poisson,
+    Refractory,
+    analyse,
+    load_encoder,
+    simulate,
+)
 from pvae_brian.data import shipped_model, shipped_patches
 from pvae_brian.report import build_page, collect_quantities, page_json, render_html
 from pvae_brian.report.assumptions import collect_assumptions
 from pvae_brian.report.charts import collect_charts
+from pvae_brian.report.overview import typical_stimuli
+from pvae_brian.report.pictures import picture_shape
 from pvae_brian.runs import describe_provenance
 
 from .chance import fresh_generator, fresh_seed
@@ -233,6 +244,11 @@ def test_a_spike_reaches_each_pixel_unless_said_otherwise():
         found = {cost.budget.name: cost.budget.fan_out for cost in analysis.costs}
         assert found["loihi"] == found["truenorth"] == found["cmos-45nm"] == expected
         assert found["attwell-laughlin-2001"] is None
+    own = EnergyBudget("own", grade="C", source="me", synaptic_cost=1.0, fan_out=3)
+    assert analyse(encoder, images, record, budget=own).cost.budget.fan_out == 3
+    assert analyse(encoder, images, record, budget=own, fan_out=5).cost.budget.fan_out == 5
+    with pytest.raises(TypeError, match="several"):
+        analyse(encoder, images, record, other_budgets="loihi")
 
 
 # Extremes
@@ -296,13 +312,16 @@ def test_a_wrong_simulation_is_not_to_be_trusted():
 
 def test_other_warnings():
     assert "3 stimuli" in warned(*small(n_stimuli=3))
-    assert "or unknown" in warned(*small(n_stimuli=1))
+    assert "no intervals over stimuli" in warned(*small(n_stimuli=1))
     assert "no spike was simulated" in warned(*small(neuron="sampler", record="counts"))
     # Rates far above the prior's.
     encoder, images, _ = small(n_stimuli=100, log_rate=-2.0)
     images = 3 * images
     record = simulate(encoder.posterior_rates(images), window=1 * second, seed=fresh_seed())
     assert "not at its optimum" in warned(encoder, images, record)
+    # These fire less than their rates ask for, whatever the prior.
+    encoder, images, record = small(n_stimuli=100, neuron=Refractory(60 * ms))
+    assert "refractory, fire 0." in warned(encoder, images, record)
 
 
 def test_a_clamp_that_acts_is_said():
@@ -315,7 +334,67 @@ def test_a_clamp_that_acts_is_said():
     assert "The clamp on the rate takes" in warned(encoder, images, record)
 
 
+class Unknown(Poisson):
+    """A neuron model that predicts nothing."""
+
+    def predict(self, rates, window_s, n_steps):
+        return None
+
+
+def test_a_neuron_model_without_theory_is_said_to_be_one():
+    encoder, images, record = small(n_stimuli=100, record="counts")
+    odd = dataclasses.replace(record, counts=2 * record.counts, neuron=Unknown())
+    analysis = analyse(encoder, images, odd)
+    text = " ".join(page_of(analysis).warnings)
+    assert "no theory" in text
+    assert "Do not trust" not in text
+    measured = collect_quantities(analysis)[0]
+    assert "as if counts were Poisson" in measured.interval
+
+
+def test_what_was_not_tested_has_no_p_value():
+    found = {q.key: q for q in collect_quantities(analyse(*small(n_stimuli=1, n_latents=1)))}
+    assert math.isnan(found["fidelity.p_value"].value)
+    assert "too few" in found["fidelity.chi_square"].remark
+    assert math.isnan(found["prior.neurons_foretold"].value)
+
+
+def test_correlation_of_kl_and_spikes_needs_no_price():
+    free = EnergyBudget("free", spike_cost=0.0, rest_cost=0.0, grade="C", source="a test")
+    found = {q.key: q for q in collect_quantities(analyse(*small(), budget=free))}
+    assert math.isfinite(found["coding.kl_spikes_correlation"].value)
+
+
 # Charts
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "shape"),
+    [((36,), (6, 6)), ((1, 4, 9), (4, 9)), ((6, 10), (6, 10)), ((12,), None), ((3, 4, 4), None)],
+)
+def test_pictures_have_the_shape_of_the_images(image_shape, shape):
+    n = math.prod(image_shape)
+    encoder = Encoder.from_module(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(n, 3)).double(),
+        np.zeros(3),
+        image_shape=image_shape,
+        decoder=torch.nn.Linear(3, n).double(),
+    )
+    assert picture_shape(encoder) == shape
+    images = fresh_generator().normal(size=(5, n))
+    record = simulate(encoder.posterior_rates(images), n_steps=2, seed=fresh_seed())
+    charts = {chart.key: chart for chart in collect_charts(analyse(encoder, images, record))}
+    assert ("features" in charts) == ("reconstructions" in charts) == (shape is not None)
+    if shape is not None:
+        (mosaic,) = charts["reconstructions"].figure.axes[0].images
+        held = mosaic.get_array()[: shape[0], : shape[1]]
+        shown = typical_stimuli(record, 5)[0]
+        np.testing.assert_allclose(held, images[shown].reshape(shape))
+
+
+def test_a_name_of_a_budget_is_no_formula():
+    odd = EnergyBudget("x_{ $a $b", spike_cost=1.0, grade="C", source="a test")
+    assert "x_{ $a $b" in render_html(page_of(analyse(*small(), budget=odd)))
 
 
 def test_charts_have_words_with_their_numbers(shipped):

@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
     page_path = path.with_suffix(".html")
     for report_path in (page_path, path.with_suffix(".json")):
         check_writable(report_path, force=options.force)
+    budget = shared.budget_keywords(options)
     from pvae_brian.analysis import analyse
     from pvae_brian.data import shipped_model, shipped_patches
     from pvae_brian.engine import simulate
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         record="times",
         progress=True,
     )
-    analysis = analyse(encoder, images, record, **shared.budget_keywords(options))
+    analysis = analyse(encoder, images, record, **budget)
     print(format_table(summary_rows(analysis)))
     print(f"\nBrackets are 95 % intervals. {shared.describe_budget(analysis)}")
     figure = plot_overview(encoder, images, record)

@@ -83,7 +83,8 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
         "--fan-out",
         type=float,
         metavar="N",
-        help="synaptic events per spike, for budgets that count them (default: pixels of an image)",
+        help="synaptic events per spike, for budgets that count them (default: pixels of an image, "
+        "or as your own budget has it)",
     )
     parser.add_argument(
         "--hydrolysis",
@@ -98,11 +99,14 @@ def budget_keywords(options: argparse.Namespace) -> dict:
     """Keywords of `analyse` that the options of `add_budget` give."""
     from brian2 import kjoule, mole
 
-    return {
-        "budget": options.budget,
-        "fan_out": options.fan_out,
-        "hydrolysis": options.hydrolysis * kjoule / mole,
-    }
+    from pvae_brian.metabolism import find_budget, joules_per_mole
+
+    budget, hydrolysis = find_budget(options.budget), options.hydrolysis * kjoule / mole
+    # Wrong ones are told of before any work.
+    joules_per_mole(hydrolysis)
+    if options.fan_out is not None:
+        find_budget("loihi" if budget.fan_out is None else budget).with_fan_out(options.fan_out)
+    return {"budget": budget, "fan_out": options.fan_out, "hydrolysis": hydrolysis}
 
 
 def describe_budget(analysis: Analysis) -> str:

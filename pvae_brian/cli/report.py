@@ -33,12 +33,13 @@ def run(options: argparse.Namespace) -> int:
         )
     for path in (page_path, page_path.with_suffix(".json")):
         check_writable(path, force=options.force)
+    budget = shared.budget_keywords(options)
     from pvae_brian.analysis import analyse
     from pvae_brian.report import build_page, write_report
     from pvae_brian.runs import load_run
 
     found = load_run(options.run_folder)
-    analysis = analyse(found.encoder, found.images, found.record, **shared.budget_keywords(options))
+    analysis = analyse(found.encoder, found.images, found.record, **budget)
     page = build_page(analysis, found.provenance)
     paths = write_report(page, page_path, force=options.force)
     print(page.headline)

@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         check_writable(options.output, force=options.force)
     if options.save_run is not None:
         _check_run(options)
+    budget = shared.budget_keywords(options)
     images = shared.load_array(options.images)
     from pvae_brian.analysis import analyse
     from pvae_brian.engine import simulate
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         record.save(options.output, force=options.force)
     if options.save_run is not None:
         _save_run(options, encoder, images, record)
-    analysis = analyse(encoder, images, record, other_budgets=(), **shared.budget_keywords(options))
+    analysis = analyse(encoder, images, record, other_budgets=(), **budget)
     if options.json:
         print(json.dumps(_facts(analysis), allow_nan=False))
     else:

@@ -45,12 +45,13 @@ class CodeCourse:
         Squared error and explained variance, as in `Reconstruction`.
     bend_s : Estimate
         Where the error bends: before, spiking noise makes up most of it; after, what the model
-        misses even without noise. Beyond the window, if noise prevails to its end.
+        misses even without noise. Beyond the window, if noise prevails to its end. NaN for a
+        decoder that is not linear, whose error is no such sum.
     fractions : ndarray, shape (n_fractions,)
         Shares of the final R2 whose first times and costs follow.
     time_to_fraction : Estimate of ndarrays, shape (n_fractions,)
-        Seconds until R2 has risen to that share of its final value for good. NaN if that is not
-        positive.
+        Seconds until R2 has risen to that share of its final value for good, interpolated, and
+        before the first time extrapolated, in 1/t. NaN if the final value is not positive.
     spikes_to_fraction, spiking_to_fraction, energy_to_fraction : Estimate of such ndarrays
         Spikes per stimulus until then, and what they cost without and with rest.
     """
@@ -127,11 +128,7 @@ def compute_code_course(
     True
     """
     images = check_stimuli(encoder, images, record)
-    if cost.n_stimuli != record.n_stimuli or cost.n_latents != record.n_latents:
-        raise ValueError(
-            f"cost must be of this record of {record.n_stimuli} stimuli and {record.n_latents} "
-            f"latents, got one of {cost.n_stimuli} and {cost.n_latents}"
-        )
+    _check_cost(cost, record)
     if check_positive_integer(n_times, "n_times") < 2:
         raise ValueError(f"a course needs at least two times, got n_times={n_times}")
     fraction_of_window = np.arange(1, n_times + 1) / n_times
@@ -151,6 +148,8 @@ def compute_code_course(
         time, fired = (np.stack(ends, axis=-1) for ends in zip(*reached, strict=True))
         spent = fired * cost.cost_per_spike + time / record.window_s * cost.resting
         bend = record.window_s * _noise_over_rest(error, fraction_of_window)
+        if not encoder.has_linear_decoder:
+            bend = np.full_like(bend, np.nan)
         return np.concatenate([spikes, error, r2, bend[..., None], time, fired, spent], axis=-1)
 
     everything = bootstrap(statistics, errors, spikes, variance, seed=record.seed)
@@ -172,6 +171,16 @@ def compute_code_course(
         spiking_to_fraction=fired.scaled(cost.cost_per_spike),
         energy_to_fraction=spent,
     )
+
+
+def _check_cost(cost: MetabolicCost, record: SpikeRecord) -> None:
+    ours = record.n_stimuli, record.n_latents, record.window_s
+    theirs = cost.n_stimuli, cost.n_latents, cost.window_s
+    if ours != theirs:
+        raise ValueError(
+            "cost must be of this record of {} stimuli, {} latents and {:g} s, got one of {}, {} "
+            "and {:g} s".format(*ours, *theirs)
+        )
 
 
 def _split(estimate: Estimate, sizes: list[int]) -> list[Estimate]:
@@ -197,21 +206,23 @@ def _reaches(r2: np.ndarray, times: np.ndarray, spikes: np.ndarray, share: float
     final = r2[..., -1]
     target = share * final
     below = r2 < target[..., None]
-    # The last time at which it is below; its successor is not.
+    # The last time at which it is below; its successor is not. If it never is, it was reached
+    # before the first time, and the line through the first two is followed back.
     last = len(times) - 1 - np.argmax(below[..., ::-1], axis=-1)
-    last = np.minimum(last, len(times) - 2)
+    last = np.where(below.any(axis=-1), np.minimum(last, len(times) - 2), 0)
 
     def at(values, index):
         values = np.broadcast_to(values, r2.shape)
         return np.take_along_axis(values, np.asarray(index)[..., None], axis=-1)[..., 0]
 
+    rise = at(r2, last + 1) - at(r2, last)
     with np.errstate(divide="ignore", invalid="ignore"):
-        weight = (target - at(r2, last)) / (at(r2, last + 1) - at(r2, last))
-        # R2 goes with 1/t, the spikes with t.
-        inverse = (1 - weight) / at(times, last) + weight / at(times, last + 1)
-        time = np.where(below.any(axis=-1), 1 / inverse, times[0])
-        along = (time - at(times, last)) / (at(times, last + 1) - at(times, last))
+        # R2 goes with 1/t. Where it does not rise, there is nothing to follow back.
+        weight = np.where(rise > 0, (target - at(r2, last)) / rise, 0.0)
+        time = 1 / ((1 - weight) / at(times, last) + weight / at(times, last + 1))
+    # The spikes go with t, and from the origin to the first time too.
+    along = (time - at(times, last)) / (at(times, last + 1) - at(times, last))
     fired = at(spikes, last) * (1 - along) + at(spikes, last + 1) * along
-    fired = np.where(below.any(axis=-1), fired, spikes[..., 0])
+    fired = np.where(time < times[0], spikes[..., 0] * time / times[0], fired)
     is_defined = final > 0
     return np.where(is_defined, time, np.nan), np.where(is_defined, fired, np.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pvae_brian.encoder import Encoder
+from pvae_brian.models.layers import Decoder
 
 
 def decoder_features(encoder: Encoder) -> np.ndarray:
@@ -35,5 +36,10 @@ def decoder_features(encoder: Encoder) -> np.ndarray:
     >>> decoder_features(load_encoder(shipped_model())).shape
     (256, 256)
     """
+    if encoder.has_linear_decoder:
+        # In double precision, whatever that of the model.
+        decoder = encoder.model.decoder
+        weight = decoder.head.effective_weight() if isinstance(decoder, Decoder) else decoder.weight
+        return weight.detach().cpu().double().numpy().T.copy()
     single_spikes = np.eye(encoder.n_latents)
     return encoder.decode(single_spikes) - encoder.decode(np.zeros((1, encoder.n_latents)))

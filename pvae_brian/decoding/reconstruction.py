@@ -24,7 +24,8 @@ class Reconstruction:
         Mean over stimuli of the squared error, summed over pixels.
     r2 : Estimate
         Share of the variance over stimuli that is explained, all pixels together:
-        :math:`1 - \sum\|x - y\|^2 / \sum\|x - \bar x\|^2`. NaN if all images are alike.
+        :math:`1 - \frac{n - 1}{n} \sum\|x - y\|^2 / \sum\|x - \bar x\|^2` for n stimuli, which
+        has no bias however few they are. NaN if all images are alike.
     expected_error : Estimate or None
         Mean error that the closed form predicts: of a linear decoder and a neuron model that
         predicts its counts. None otherwise.
@@ -113,8 +114,15 @@ def squared_error(images: np.ndarray, decoded: np.ndarray) -> np.ndarray:
 
 
 def variance_by_stimulus(images: np.ndarray) -> np.ndarray:
-    """Squared distance of each stimulus from the mean of all, summed over pixels."""
-    return squared_error(images, images.mean(axis=0))
+    """Squared distance of each stimulus from the mean of all, summed over pixels.
+
+    Times n / (n - 1), for the mean of n stimuli is nearer to them than that of all there are. NaN
+    of a single one.
+    """
+    n = len(images)
+    if n == 1:
+        return np.array([np.nan])
+    return squared_error(images, images.mean(axis=0)) * n / (n - 1)
 
 
 def explained(error: np.ndarray, variance: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from pvae_brian.measures.goodness import FitTest, poisson_fit
 from pvae_brian.measures.isi import IsiStatistics, compute_isi_statistics
-from pvae_brian.measures.rates import mean_firing_rate
+from pvae_brian.measures.rates import mean_counts, mean_firing_rate
 from pvae_brian.measures.sparsity import (
     Sparsity,
     compute_sparsity,
@@ -24,6 +24,7 @@ __all__ = [
     "fano_factor",
     "lifetime_sparsity",
     "lifetime_sparsity_shares",
+    "mean_counts",
     "mean_firing_rate",
     "poisson_fit",
     "population_sparsity",

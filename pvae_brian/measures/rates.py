@@ -1,12 +1,55 @@
-"""Mean firing rates, in spikes per second."""
+"""Mean counts, and mean firing rates in spikes per second."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from pvae_brian.intervals import Estimate, bootstrap, count_interval
 from pvae_brian.measures._checks import check_counts
 from pvae_brian.spikes import SpikeRecord
+
+
+def mean_counts(record: SpikeRecord) -> Estimate:
+    """Average the counts of each neuron, with intervals for stimuli drawn like these.
+
+    Resampled stimuli say too little of a neuron that hardly fired: of a silent one, that it never
+    would. So an interval is the bootstrap's, widened where it must be to what the neuron's counts
+    alone leave open, for it cannot be narrower than that (Garwood's for Poisson counts, else by
+    the variance that theory predicts).
+
+    Parameters
+    ----------
+    record : SpikeRecord
+        Of any neuron model; counts suffice.
+
+    Returns
+    -------
+    Estimate
+        Spikes per window: ndarrays of shape (n_latents,). With one stimulus the ends are NaN.
+
+    Raises
+    ------
+    ValueError
+        If the record has no stimuli or no latents.
+
+    Examples
+    --------
+    >>> from pvae_brian import simulate
+    >>> silent = mean_counts(simulate([[0.0]] * 100))
+    >>> f"{silent.value[0]:.2f} [{silent.low[0]:.2f}, {silent.high[0]:.2f}]"
+    '0.00 [0.00, 0.04]'
+    """
+    counts = check_counts(record.counts)
+    resampled = bootstrap(lambda mean: mean, counts, seed=record.seed)
+    law = record.prediction
+    is_poisson = law is None or law.is_poisson
+    ends = count_interval(counts.sum(axis=0), None if is_poisson else law.variance.sum(axis=0))
+    low, high = (end / len(counts) for end in ends)
+    return Estimate(
+        resampled.value, np.minimum(resampled.low, low), np.maximum(resampled.high, high)
+    )
 
 
 def mean_firing_rate(record: SpikeRecord, axis: Literal[0] | None = 0) -> Estimate:

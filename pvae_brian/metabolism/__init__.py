@@ -6,10 +6,17 @@ from pvae_brian.metabolism.cost import (
     HYDROLYSIS,
     HYDROLYSIS_RANGE,
     MetabolicCost,
+    joules_per_mole,
     metabolic_cost,
     metabolic_costs,
 )
-from pvae_brian.metabolism.registry import BUDGETS, find_budget, load_budget, register_budget
+from pvae_brian.metabolism.registry import (
+    BUDGETS,
+    find_budget,
+    is_shipped,
+    load_budget,
+    register_budget,
+)
 
 __all__ = [
     "BUDGETS",
@@ -21,6 +28,8 @@ __all__ = [
     "MetabolicCost",
     "compare_costs",
     "find_budget",
+    "is_shipped",
+    "joules_per_mole",
     "load_budget",
     "metabolic_cost",
     "metabolic_costs",

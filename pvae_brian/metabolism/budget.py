@@ -134,9 +134,16 @@ class EnergyBudget:
         if cost is None:
             return
         if not isinstance(cost, Real) or isinstance(cost, bool):
-            raise TypeError(f"{field} must be a number, in {self.unit}, got {cost!r}")
-        if not (math.isfinite(cost) and cost >= 0):
-            raise ValueError(f"{field} must be finite and not negative, got {cost!r}")
+            raise TypeError(
+                f"{field} must be a plain number, in {self.unit}, got {cost!r}; of a quantity take "
+                "float(quantity/joule)"
+            )
+        try:
+            is_fine = math.isfinite(cost) and cost >= 0
+        except OverflowError:
+            is_fine = False
+        if not is_fine:
+            raise ValueError(f"{field} must be finite and not negative, got {cost!s:.30}")
 
     def _check_all_in(self) -> None:
         if (self.spike_cost is None) == (self.synaptic_cost is None):

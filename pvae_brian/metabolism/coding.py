@@ -26,7 +26,7 @@ class CostComparison:
     prior : float
         Of the prior rate cost: what the KL term foretells.
     spontaneous : Estimate
-        Of the simulated spikes of the same network at its prior rates (Garwood's interval).
+        Of the simulated spikes of the same network at its prior rates.
     foretold : Estimate
         Share of the measured cost that the prior rates foretold: prior over measured. Above 1 they
         foretold more than was spent; infinite without spikes.
@@ -102,5 +102,6 @@ def compare_costs(comparison: Comparison, cost: MetabolicCost) -> CostComparison
             lambda spiking, bits: (spiking + resting) / bits,
             cost.spiking.value,
             coding.kl_bits_by_stimulus,
+            seed=cost.seed,
         ),
     )

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.constants import Avogadro
 
 from pvae_brian.intervals import Estimate, bootstrap, count_interval
+from pvae_brian.measures.rates import mean_counts
 from pvae_brian.metabolism.budget import EnergyBudget
 from pvae_brian.metabolism.registry import find_budget
 from pvae_brian.spikes import SpikeRecord
@@ -50,7 +51,10 @@ class MetabolicCost:
     spiking_per_stimulus : Estimate
         Mean over stimuli, with an interval for stimuli drawn like these (bootstrap).
     spiking_per_neuron : Estimate of ndarrays, shape (n_latents,)
-        Of the spikes of each neuron in a window, mean over stimuli, with such intervals.
+        Of the spikes of each neuron in a window, mean over stimuli, with intervals by
+        `mean_counts`.
+    seed : int
+        Of the resampling: that of the record.
     """
 
     budget: EnergyBudget
@@ -64,6 +68,7 @@ class MetabolicCost:
     spiking: Estimate
     spiking_per_stimulus: Estimate
     spiking_per_neuron: Estimate
+    seed: int
 
     @property
     def resting_per_neuron(self) -> float:
@@ -190,18 +195,20 @@ def metabolic_costs(
 
     As `metabolic_cost`, but the intervals are worked out once, for costs go with the spikes.
     """
+    if isinstance(budgets, (str, os.PathLike, EnergyBudget)):
+        raise TypeError(f"budgets must be several, such as [{budgets!r}]; for one: metabolic_cost")
     if record.n_stimuli == 0:
         raise ValueError("a mean over stimuli needs at least one, and none is selected")
     budgets = [find_budget(budget) for budget in budgets]
     if fan_out is not None:
         budgets = [budget.with_fan_out(fan_out) for budget in budgets]
-    joules_per_atp = _joules_per_mole(hydrolysis) / Avogadro
+    joules_per_atp = joules_per_mole(hydrolysis) / Avogadro
     spikes = record.counts.sum(axis=1, dtype=np.int64)
     law = record.prediction
     is_poisson = law is None or law.is_poisson
     low, high = count_interval(spikes, None if is_poisson else law.variance.sum(axis=1))
     per_stimulus = bootstrap(lambda mean: mean, spikes, seed=record.seed)
-    per_neuron = bootstrap(lambda mean: mean, record.counts, seed=record.seed)
+    per_neuron = mean_counts(record)
     costs = []
     for budget in budgets:
         cost = budget.cost_per_spike
@@ -219,12 +226,14 @@ def metabolic_costs(
                 spiking=Estimate(spikes, low, high).scaled(cost),
                 spiking_per_stimulus=per_stimulus.scaled(cost),
                 spiking_per_neuron=per_neuron.scaled(cost),
+                seed=record.seed,
             )
         )
     return costs
 
 
-def _joules_per_mole(hydrolysis) -> float:
+def joules_per_mole(hydrolysis) -> float:
+    """Return what ATP sets free in joules per mole, of a quantity or by default, or raise."""
     if hydrolysis is None:
         return HYDROLYSIS
     from brian2 import joule, mole
@@ -235,9 +244,13 @@ def _joules_per_mole(hydrolysis) -> float:
         joule / mole,
         error_message="hydrolysis must be an energy per amount, such as 50*kjoule/mole",
     )
-    value = float(hydrolysis)
+    if np.size(hydrolysis) != 1:
+        raise ValueError(
+            f"hydrolysis must be one number, got {np.size(hydrolysis)}; call again for another"
+        )
+    value = float(np.asarray(hydrolysis).item())
     if not (math.isfinite(value) and value > 0):
         raise ValueError(
-            f"hydrolysis must be positive and finite, got {hydrolysis!r}; try 50*kjoule/mole"
+            f"hydrolysis must be positive and finite, got {value / 1e3:g} kJ/mol; take some 50"
         )
     return value

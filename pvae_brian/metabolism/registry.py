@@ -45,7 +45,8 @@ def load_budget(path: str | os.PathLike) -> EnergyBudget:
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Some editors begin a file with a mark of its byte order.
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable TOML file: {error}") from error
     unknown = sorted(set(values) - set(_FIELDS))
@@ -64,7 +65,13 @@ def load_budget(path: str | os.PathLike) -> EnergyBudget:
 
 
 _registered = {budget.name: budget for budget in map(load_budget, sorted(_FOLDER.glob("*.toml")))}
+_shipped = frozenset(_registered.values())
 BUDGETS = MappingProxyType(_registered)
+
+
+def is_shipped(budget: EnergyBudget) -> bool:
+    """Whether it came with the package, and nobody chose its fan-out."""
+    return budget in _shipped
 
 
 def register_budget(budget: EnergyBudget | str | os.PathLike) -> EnergyBudget:
@@ -111,7 +118,7 @@ def find_budget(budget: str | os.PathLike | EnergyBudget) -> EnergyBudget:
         return budget
     if isinstance(budget, str) and budget in BUDGETS:
         return BUDGETS[budget]
-    if isinstance(budget, (str, os.PathLike)) and Path(budget).suffix == ".toml":
+    if isinstance(budget, (str, os.PathLike)) and Path(budget).suffix.lower() == ".toml":
         return load_budget(budget)
     raise ValueError(
         f"budget must be one of {', '.join(sorted(BUDGETS))}, a .toml file or an EnergyBudget, got "

@@ -44,26 +44,35 @@ def _cautions(analysis: Analysis) -> Iterator[str]:
             f"The neuron model {record.neuron.name!r} has no theory here: its counts are held "
             "against the posterior rates."
         )
-    if abs(fidelity.z) > _SUSPECT_Z:
+    if law is not None and abs(fidelity.z) > _SUSPECT_Z:
         yield (
             f"The simulation deviates from its prediction by {fidelity.z:+.1f} standard errors. Do "
             "not trust the rest before that is explained."
         )
-    if (law is None or law.is_poisson) and fidelity.fit.p_value < _SUSPECT_P:
+    if law is not None and law.is_poisson and fidelity.fit.p_value < _SUSPECT_P:
         yield (
             f"The counts do not fit Poisson laws of the posterior rates (p = "
             f"{fidelity.fit.p_value:.2g}). Do not trust the rest before that is explained."
         )
     if record.n_stimuli < _FEW_STIMULI:
         yield (
-            f"With {record.n_stimuli} stimuli the intervals over stimuli are rough"
-            + (" or unknown." if record.n_stimuli < 2 else ".")
+            "With one stimulus there are no intervals over stimuli."
+            if record.n_stimuli == 1
+            else f"With {record.n_stimuli} stimuli the intervals over stimuli are rough."
         )
-    if prior.ratio.low > 1.1 or prior.ratio.high < 0.9:
+    # Of the rates, for neurons that are not Poisson fire another number of spikes.
+    rates = clamp.clamped.over(prior.predicted)
+    if rates.low > 1.1 or rates.high < 0.9:
         yield (
-            f"Measured spikes are {format_number(prior.ratio.value)} times the prior rate cost: "
-            "the prior is not at its optimum for these stimuli, as of a model stopped early, or "
-            "of stimuli unlike those it was trained on."
+            f"Posterior rates are {format_number(rates.value)} times the prior rates: the prior is "
+            "not at its optimum for these stimuli, as of a model stopped early, or of stimuli "
+            "unlike those it was trained on."
+        )
+    fired = fidelity.expected.value / clamp.clamped.value if clamp.clamped.value else 1.0
+    if abs(fired - 1) > 0.1:
+        yield (
+            f"These neurons, {record.neuron.name}, fire {format_number(fired)} times the spikes "
+            "that their rates ask for, so measured spikes and prior rate cost differ by that."
         )
     change = clamp.unclamped.value - clamp.clamped.value
     if change > 0.01 * clamp.clamped.value:

@@ -16,10 +16,12 @@ from pvae_brian.report.overview import typical_stimuli
 from pvae_brian.report.page.parts import Chart
 from pvae_brian.report.page.quantity import format_number
 from pvae_brian.report.page.style import report_style
+from pvae_brian.report.pictures import as_pictures, picture_shape
 
 # Of the shared features and stimuli, as many as a page has room for.
 _N_FEATURES = 64
 _N_STIMULI = 8
+_BEND = " Before the bend spiking noise prevails, after it what the model misses."
 
 
 def collect_charts(analysis: Analysis) -> tuple[Chart, ...]:
@@ -33,8 +35,8 @@ def collect_charts(analysis: Analysis) -> tuple[Chart, ...]:
     Returns
     -------
     tuple of Chart
-        Those of images need square ones and a decoder, the raster and the course spike times;
-        without they are left out.
+        Those of images need grey pictures (square if flat) and a decoder, the raster and the
+        course spike times; without they are left out.
     """
     makers = (_raster, _reconstructions, _measured, _fano, _kl, _energy, _course, _r2, _features)
     with report_style():
@@ -60,7 +62,8 @@ def _raster(analysis: Analysis) -> Iterator[Chart]:
 
 def _reconstructions(analysis: Analysis) -> Iterator[Chart]:
     code = analysis.reconstruction
-    if code is None or not _is_square(analysis.encoder.n_inputs):
+    shape = picture_shape(analysis.encoder)
+    if code is None or shape is None:
         return
     shown = typical_stimuli(analysis.record, _N_STIMULI)
     decoded = analysis.encoder.decode(analysis.record.counts[shown])
@@ -72,7 +75,10 @@ def _reconstructions(analysis: Analysis) -> Iterator[Chart]:
         f"{len(shown)} images above their reconstructions. Over all stimuli the spikes explain "
         f"{_percent(code.r2.value)} of the variance.",
         lambda ax: plots.plot_reconstructions(
-            analysis.images[shown], decoded, ax, n_shown=len(shown)
+            as_pictures(analysis.images[shown], shape),
+            as_pictures(decoded, shape),
+            ax,
+            n_shown=len(shown),
         ),
         height=1.8,
     )
@@ -141,15 +147,16 @@ def _course(analysis: Analysis) -> Iterator[Chart]:
     course = analysis.course
     if course is None:
         return
+    has_bend = math.isfinite(course.bend_s.value)
+    bend = f" It bends at {format_number(course.bend_s.value)} s of {analysis.record.window_s:g} s."
     yield _chart(
         "course",
         "Error against energy",
         "Error of the image decoded from the spikes so far, against the energy spent so far, with "
-        "the band of its interval. Before the bend spiking noise prevails, after it what the "
-        "model misses.",
-        f"The error falls from {format_number(course.error.value[0])} to "
-        f"{format_number(course.error.value[-1])} squared pixel units while the window fills. It "
-        f"bends at {format_number(course.bend_s.value)} s of {analysis.record.window_s:g} s.",
+        "the band of its interval." + (_BEND if has_bend else ""),
+        f"The error goes from {format_number(course.error.value[0])} to "
+        f"{format_number(course.error.value[-1])} squared pixel units while the window fills."
+        + (bend if has_bend else ""),
         lambda ax: plots.plot_error_against_energy(course, ax),
     )
 
@@ -173,7 +180,8 @@ def _r2(analysis: Analysis) -> Iterator[Chart]:
 
 def _features(analysis: Analysis) -> Iterator[Chart]:
     encoder = analysis.encoder
-    if not encoder.has_decoder or not _is_square(encoder.n_inputs):
+    shape = picture_shape(encoder)
+    if not encoder.has_decoder or shape is None:
         return
     cost = analysis.cost
     n_shown = min(_N_FEATURES, encoder.n_latents)
@@ -185,7 +193,9 @@ def _features(analysis: Analysis) -> Iterator[Chart]:
         f"Decoder features of {n_shown} of {encoder.n_latents} neurons. Their spikes cost from "
         f"{format_number(float(spent[0]))} down to {format_number(float(spent[n_shown - 1]))} "
         f"{cost.unit} per stimulus.",
-        lambda ax: plots.plot_features(decoder_features(encoder), cost, ax, n_shown=n_shown),
+        lambda ax: plots.plot_features(
+            as_pictures(decoder_features(encoder), shape), cost, ax, n_shown=n_shown
+        ),
         height=6.0,
     )
 
@@ -204,10 +214,6 @@ def _chart(
         figure.set_figheight(height)
     draw(figure.subplots())
     return Chart(key=key, title=title, caption=caption, alt=alt, figure=figure)
-
-
-def _is_square(n_pixels: int) -> bool:
-    return math.isqrt(n_pixels) ** 2 == n_pixels
 
 
 def _percent(share: float) -> str:

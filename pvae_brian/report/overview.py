@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from pvae_brian._checks import check_images
 from pvae_brian.encoder import Encoder
+from pvae_brian.report.pictures import picture_shape
 from pvae_brian.report.plots import plot_image, plot_measured_against_predicted, plot_raster
 from pvae_brian.spikes import SpikeRecord
 
@@ -27,7 +27,7 @@ def plot_overview(
     encoder : Encoder
         With a decoder.
     images : array_like
-        Square images, the stimuli of the record.
+        The stimuli of the record: grey pictures, square ones if they are flat.
     record : SpikeRecord
         With spike times.
     n_shown : int
@@ -50,9 +50,11 @@ def plot_overview(
             f"images must be the stimuli of the record, got {len(images)} images and a record of "
             f"{record.n_stimuli}"
         )
-    side = math.isqrt(images.shape[1])
-    if side**2 != images.shape[1]:
-        raise ValueError(f"images must be square, got {images.shape[1]} pixels")
+    shape = picture_shape(encoder)
+    if shape is None:
+        raise ValueError(
+            f"images must be grey pictures, or square if flat, got shape {encoder.image_shape}"
+        )
     shown = typical_stimuli(record, n_shown)
     decoded = encoder.decode(record.counts[shown])
 
@@ -61,11 +63,11 @@ def plot_overview(
     axes = left.subplots(3, len(shown), squeeze=False)
     for column, (stimulus, reconstruction) in enumerate(zip(shown, decoded, strict=True)):
         top, middle, bottom = axes[:, column]
-        image = images[stimulus].reshape(side, side)
+        image = images[stimulus].reshape(shape)
         scale = float(np.abs(image).max())
         plot_image(image, top, scale=scale)
         plot_raster(record, stimulus, middle)
-        plot_image(reconstruction.reshape(side, side), bottom, scale=scale)
+        plot_image(reconstruction.reshape(shape), bottom, scale=scale)
         top.set_title(_number(record.counts[stimulus].sum(), "spike", "spikes"), fontsize="medium")
         if column:
             middle.set_ylabel("")

@@ -64,7 +64,7 @@ def set_log_axis(ax: Axes, name: str, limits: tuple[float, float] | None = None)
     ax.set(**{f"{name}scale": "log"})
     axis = getattr(ax, f"{name}axis")
     axis.set_major_formatter(_PlainLogFormatter())
-    axis.set_minor_formatter(_PlainLogFormatter())
+    axis.set_minor_formatter(_PlainMinorFormatter())
     if limits is not None:
         ax.set(**{f"{name}lim": limits})
 
@@ -75,6 +75,15 @@ class _PlainLogFormatter(LogFormatterSciNotation):
     def __call__(self, x: float, pos: int | None = None) -> str:
         text = super().__call__(x, pos)
         return f"{x:g}" if text and 1e-4 <= x < 1e4 else text
+
+
+class _PlainMinorFormatter(_PlainLogFormatter):
+    """Names what stands between decades where there is room: short numbers, and of others few."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos)
+        leading = f"{x:.0e}"[0]
+        return text if 1e-4 <= x < 1e4 or leading in "25" else ""
 
 
 def write_number(x: float) -> str:

@@ -120,8 +120,8 @@ def plot_energy_by_budget(costs: Sequence[MetabolicCost], ax: Axes | None = None
     Returns
     -------
     Axes
-        What is no dot is said in its row: rest that a budget does not state, or has in the cost of
-        its spikes; and that there were no spikes.
+        What is no dot is said in its row: rest that a budget does not state, or takes for nothing;
+        and that there were no spikes.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def plot_energy_by_budget(costs: Sequence[MetabolicCost], ax: Axes | None = None
     >>> costs = metabolic_costs(simulate([[3.0]] * 20), ["lennie-2003", "truenorth"])
     >>> ax = plot_energy_by_budget(costs, Figure().subplots())
     >>> [text.get_text() for text in ax.texts]
-    ['rest not stated', 'rest in the spikes']
+    ['rest not stated', 'rest costs nothing']
     """
     costs = [cost.in_joules() for cost in costs]
     windows = sorted({cost.window_s for cost in costs})
@@ -163,7 +163,8 @@ def plot_energy_by_budget(costs: Sequence[MetabolicCost], ax: Axes | None = None
         set_log_axis(ax, "x", padded(positive))
     _say_what_is_no_dot(ax, costs)
     ax.set_ylim(len(costs) - 0.5, -0.5)
-    ax.set_yticks(rows, [cost.budget.name for cost in costs])
+    # A name is no formula.
+    ax.set_yticks(rows, [cost.budget.name.replace("$", r"\$") for cost in costs])
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", lw=0.6)
     ax.set_axisbelow(True)
@@ -181,7 +182,7 @@ def _say_what_is_no_dot(ax: Axes, costs: list[MetabolicCost]) -> None:
         if math.isnan(cost.resting):
             remarks[row + _APART] = "rest not stated"
         elif cost.resting == 0:
-            remarks[row + _APART] = "rest in the spikes"
+            remarks[row + _APART] = "rest costs nothing"
         for height, remark in remarks.items():
             ax.text(
                 0.98,

@@ -37,15 +37,16 @@ def course_results(analysis: Analysis) -> Iterator[Quantity]:
     if course is None:
         return
     section = "Code against energy"
-    yield make_quantity(
-        "course.bend",
-        section,
-        "time at which the error bends",
-        course.bend_s,
-        "s",
-        OVER_STIMULI,
-        "spiking noise and what the model misses are equal there",
-    )
+    if analysis.encoder.has_linear_decoder:
+        yield make_quantity(
+            "course.bend",
+            section,
+            "time at which the error bends",
+            course.bend_s,
+            "s",
+            OVER_STIMULI,
+            "spiking noise and what the model misses are equal there",
+        )
     with_rest = analysis.cost.budget.rest_cost is not None
     spent = course.energy_to_fraction if with_rest else course.spiking_to_fraction
     for k, fraction in enumerate(course.fractions):

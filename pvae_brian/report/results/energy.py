@@ -6,13 +6,22 @@ from collections.abc import Iterator
 
 from pvae_brian.analysis import Analysis
 from pvae_brian.report.page.quantity import Quantity
-from pvae_brian.report.results.making import GARWOOD, OVER_STIMULI, PARAMETERS, exact, make_quantity
+from pvae_brian.report.results.making import (
+    BY_THEORY,
+    GARWOOD,
+    OVER_STIMULI,
+    PARAMETERS,
+    exact,
+    make_quantity,
+)
 
 
 def energy_results(analysis: Analysis) -> Iterator[Quantity]:
     cost, compared = analysis.cost, analysis.cost_comparison
     unit = cost.unit
     source = f"budget {cost.budget.name}"
+    law = analysis.record.prediction
+    counting = GARWOOD if law is None or law.is_poisson else BY_THEORY
     no_rest = "" if cost.budget.rest_cost is not None else "the budget does not state rest"
 
     def quantity(key, name, estimate, unit=unit, interval=OVER_STIMULI, remark=""):
@@ -47,7 +56,7 @@ def energy_results(analysis: Analysis) -> Iterator[Quantity]:
         "prior", "prior rate cost, per stimulus", exact(compared.prior), interval=PARAMETERS
     )
     yield quantity(
-        "spontaneous", "spontaneous spikes, per window", compared.spontaneous, interval=GARWOOD
+        "spontaneous", "spontaneous spikes, per window", compared.spontaneous, interval=counting
     )
     yield quantity(
         "foretold",

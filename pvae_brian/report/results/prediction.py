@@ -29,6 +29,9 @@ def fidelity_results(analysis: Analysis) -> Iterator[Quantity]:
     law = analysis.record.prediction
     is_poisson = law is None or law.is_poisson
     source = "the posterior rates" if is_poisson else "the theory of the neuron"
+    counting = GARWOOD if is_poisson else BY_THEORY
+    if law is None:
+        counting = "as if counts were Poisson: no theory is known"
 
     def quantity(key, name, estimate, unit, interval, remark=""):
         return make_quantity(
@@ -40,7 +43,7 @@ def fidelity_results(analysis: Analysis) -> Iterator[Quantity]:
         "measured spikes per stimulus",
         fidelity.measured,
         "spikes",
-        GARWOOD if is_poisson else BY_THEORY,
+        counting,
         "for these very stimuli",
     )
     yield quantity(
@@ -76,19 +79,22 @@ def fidelity_results(analysis: Analysis) -> Iterator[Quantity]:
         f"predicted: {fidelity.predicted_fano:.4g}",
     )
     degrees = fidelity.fit.degrees_of_freedom
-    low, high = chi2.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], degrees)
+    # Too few spikes to fill two bins are no test.
+    tested = 1.0 if degrees else math.nan
+    tails = np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    low, high = chi2.ppf(tails, degrees) if degrees else (math.nan, math.nan)
     yield quantity(
         "chi_square",
         "chi-square of the Poisson fit of all counts",
-        Estimate(fidelity.fit.statistic, low, high),
+        Estimate(fidelity.fit.statistic * tested, low, high),
         "",
         IF_RIGHT,
-        f"{degrees} degrees of freedom",
+        f"{degrees} degrees of freedom" if degrees else "too few spikes to test",
     )
     yield quantity(
         "p_value",
         "p-value of the Poisson fit",
-        Estimate(fidelity.fit.p_value, (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2),
+        Estimate(fidelity.fit.p_value, *tails).scaled(tested),
         "",
         IF_RIGHT,
         "false alarms: as often as it says" if is_poisson else "these neurons are not Poisson",
@@ -107,7 +113,7 @@ def clamp_results(analysis: Analysis) -> Iterator[Quantity]:
 
 
 def prior_results(analysis: Analysis) -> Iterator[Quantity]:
-    prior = analysis.comparison.prior
+    prior, law = analysis.comparison.prior, analysis.record.prediction
 
     def quantity(key, name, estimate, unit, interval, remark=""):
         return make_quantity(
@@ -131,14 +137,17 @@ def prior_results(analysis: Analysis) -> Iterator[Quantity]:
         prior.ratio,
         "",
         OVER_STIMULI,
-        "1 if the prior is at its optimum for stimuli like these",
+        "1 for Poisson neurons if the prior is at its optimum for stimuli like these",
     )
     per_neuron = prior.ratio_per_neuron
     holds_one = (per_neuron.low <= 1) & (per_neuron.high >= 1)
+    share = share_interval(holds_one).scaled(100)
+    if analysis.record.n_stimuli == 1:
+        share = exact(math.nan)
     yield quantity(
         "neurons_foretold",
         "neurons whose own ratio is 1 within its interval",
-        share_interval(holds_one).scaled(100),
+        share,
         "%",
         "Clopper and Pearson, over neurons",
     )
@@ -147,7 +156,7 @@ def prior_results(analysis: Analysis) -> Iterator[Quantity]:
         "spontaneous spikes per window",
         prior.spontaneous,
         "spikes",
-        GARWOOD,
+        GARWOOD if law is None or law.is_poisson else BY_THEORY,
         "the same network, simulated at its prior rates",
     )
 
@@ -164,7 +173,7 @@ def coding_results(analysis: Analysis) -> Iterator[Quantity]:
         "coding.kl_spikes_correlation",
         "Coding cost",
         "correlation of KL and measured spikes",
-        _correlation(coding.kl_nats_per_neuron.value, analysis.cost.spiking_per_neuron.value),
+        _correlation(coding.kl_nats_per_neuron.value, analysis.record.counts.mean(axis=0)),
         "",
         "Fisher, over neurons",
     )
