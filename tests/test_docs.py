@@ -50,7 +50,7 @@ def test_the_code_runs(page, tmp_path):
 
 # The other example trains for minutes.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["latents_in_your_own_network.py"])
+@pytest.mark.parametrize("name", ["latents_in_your_own_network.py", "known_answers.py"])
 def test_the_example_runs(name, tmp_path):
     result = subprocess.run(
         [sys.executable, ROOT / "examples" / name], capture_output=True, text=True, cwd=tmp_path
