@@ -78,6 +78,7 @@ def test_imports_point_one_way(path):
         ("import pvae_brian.cli", ["torch", "brian2", "matplotlib", "scipy"]),
         ("import pvae_brian.data", ["torch", "brian2", "matplotlib", "skimage", "sklearn"]),
         ("from pvae_brian import LatentNeurons, simulate", ["torch"]),
+        ("from pvae_brian import metabolic_cost, measures", ["torch", "matplotlib"]),
         ("from pvae_brian import load_encoder, train", ["brian2", "matplotlib"]),
     ],
 )

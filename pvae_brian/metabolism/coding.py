@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pvae_brian.comparison import Comparison
 from pvae_brian.intervals import Estimate, bootstrap
 from pvae_brian.metabolism.cost import MetabolicCost
+
+if TYPE_CHECKING:
+    from pvae_brian.comparison import Comparison
 
 
 @dataclass(frozen=True, eq=False)
