@@ -124,6 +124,7 @@ def test_report_of_a_run(run_here, a_run):
     assert facts["headline"] in page
     assert facts["reproduction"]["command"] == "pvae-brian simulate m.pt"
     assert facts["reproduction"]["model_sha256"] in page
+    assert facts["reproduction"]["report_command"] == f"pvae-brian report {a_run} -o page.html"
     assert "attwell-laughlin-2001" in page
     assert output.err == ""
     again = run_here("report", a_run, "-o", "page.html", status=1)

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
     found = load_run(options.run_folder)
     analysis = analyse(found.encoder, found.images, found.record, **budget)
-    page = build_page(analysis, found.provenance)
+    page = build_page(analysis, found.provenance, report_command=options.typed)
     paths = write_report(page, page_path, force=options.force)
     print(page.headline)
     for warning in page.warnings:

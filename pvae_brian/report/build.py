@@ -23,7 +23,9 @@ _KINDS = {"poisson": "Poisson", "bernoulli": "Bernoulli", "sampler": "sampled Po
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def build_page(analysis: Analysis, provenance: Provenance) -> Page:
+def build_page(
+    analysis: Analysis, provenance: Provenance, *, report_command: str | None = None
+) -> Page:
     """Put together all that a report says.
 
     Parameters
@@ -32,6 +34,8 @@ def build_page(analysis: Analysis, provenance: Provenance) -> Page:
         Of `analyse`.
     provenance : Provenance
         Of the record, by `describe_provenance` or from a run.
+    report_command : str, optional
+        What was typed to make the report of it.
 
     Returns
     -------
@@ -45,10 +49,18 @@ def build_page(analysis: Analysis, provenance: Provenance) -> Page:
         quantities=collect_quantities(analysis),
         charts=collect_charts(analysis),
         assumptions=collect_assumptions(analysis),
-        reproduction=dataclasses.asdict(provenance),
+        reproduction=_reproduction(provenance, report_command),
         tables=collect_tables(analysis),
         data=_arrays(analysis),
     )
+
+
+def _reproduction(provenance: Provenance, report_command: str | None) -> dict:
+    facts = dataclasses.asdict(provenance)
+    if report_command is None:
+        return facts
+    command = {"command": facts.pop("command")}
+    return command | {"report_command": report_command} | facts
 
 
 def _headline(analysis: Analysis) -> str:
