@@ -123,8 +123,10 @@ def brian2_run_per_stimulus(shape: Shape) -> Job:
     run_one = brian2_cython(Shape(1, shape.n_latents, shape.n_steps, shape.folder))
 
     def job(rates, n_steps, seed):
+        # Not seed + i, which a job with a seed near this one would draw again.
+        seeds = np.random.SeedSequence(seed).generate_state(len(rates))
         return np.concatenate(
-            [run_one(row[None], n_steps, seed + i) for i, row in enumerate(rates)]
+            [run_one(row[None], n_steps, int(own)) for row, own in zip(rates, seeds, strict=True)]
         )
 
     return job

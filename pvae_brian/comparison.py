@@ -32,12 +32,17 @@ class ClampEffect:
     model_kl, poisson_kl : Estimate
         Nats per stimulus: the model's own KL term, and the divergence between the Poisson laws that
         are simulated. They agree where the clamp does nothing.
+    spikes_lost, kl_difference : Estimate
+        Unclamped less clamped spikes, and the model's KL less that between the Poisson laws; with
+        intervals of the differences, stimulus by stimulus.
     """
 
     clamped: Estimate
     unclamped: Estimate
     model_kl: Estimate
     poisson_kl: Estimate
+    spikes_lost: Estimate
+    kl_difference: Estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,10 @@ class PriorCost:
 
 @dataclass(frozen=True, eq=False)
 class CodingCost:
-    """The model's own KL term, and what a spike carries. Bootstrapped over stimuli.
+    """The model's own KL term, and KL per spike. Bootstrapped over stimuli.
+
+    Averaged over stimuli the KL is the mutual information of stimulus and counts, and the
+    divergence of the mean posterior from the prior besides: it bounds the information from above.
 
     Attributes
     ----------
@@ -182,6 +190,8 @@ def compare(
         rates_at_rest = np.tile(prior_rates, (spontaneous.n_stimuli, 1))
         _check_rates_match(spontaneous, rates_at_rest, "the prior rates of this encoder")
     kl = encoder.kl_per_latent(images)
+    unclamped = encoder.posterior_rates(images, clamped=False).sum(axis=1)
+    poisson_kl = kl_div(rates, prior_rates).sum(axis=1)
     return Comparison(
         n_stimuli=record.n_stimuli,
         n_latents=record.n_latents,
@@ -189,9 +199,11 @@ def compare(
         fidelity=compute_fidelity(record),
         clamp=ClampEffect(
             clamped=_mean(rates.sum(axis=1), record),
-            unclamped=_mean(encoder.posterior_rates(images, clamped=False).sum(axis=1), record),
+            unclamped=_mean(unclamped, record),
             model_kl=_mean(kl.sum(axis=1), record),
-            poisson_kl=_mean(kl_div(rates, prior_rates).sum(axis=1), record),
+            poisson_kl=_mean(poisson_kl, record),
+            spikes_lost=_mean(unclamped - rates.sum(axis=1), record),
+            kl_difference=_mean(kl.sum(axis=1) - poisson_kl, record),
         ),
         prior=_prior_cost(record, prior_rates, spontaneous),
         coding=_coding_cost(record, kl),

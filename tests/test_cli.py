@@ -78,7 +78,7 @@ def test_demo_prints_a_table_and_saves_a_picture_and_a_report(tmp_path):
         "predicted",
         "prior rate cost",
         "KL per stimulus",
-        "energy: both, per stimulus",
+        "cost of spikes and rest, per stimulus",
         "ATP by Attwell and Laughlin (2001)",
     ):
         assert name in result.stdout

@@ -217,11 +217,17 @@ def test_clamp_effect_and_poisson_kl_by_hand(rate_clamp):
     log_ratio = poisson.logpmf(counts, rates) - poisson.logpmf(counts, prior)
     divergence = (poisson.pmf(counts, rates) * log_ratio).sum(axis=0)
     assert clamp.poisson_kl.value == pytest.approx(divergence.sum(axis=1).mean(), rel=1e-9)
+    lost = clamp.unclamped.value - clamp.clamped.value
+    assert clamp.spikes_lost.value == pytest.approx(lost, abs=1e-9)
+    difference = clamp.model_kl.value - clamp.poisson_kl.value
+    assert clamp.kl_difference.value == pytest.approx(difference, abs=1e-9)
     if rate_clamp is None:
+        assert clamp.spikes_lost.high == 0
         assert clamp.clamped.value == clamp.unclamped.value
         assert clamp.poisson_kl.value == pytest.approx(clamp.model_kl.value)
     else:
         assert clamp.clamped.value < 0.9 * clamp.unclamped.value
+        assert 0 < clamp.spikes_lost.low < lost < clamp.spikes_lost.high
         assert clamp.poisson_kl.value != pytest.approx(clamp.model_kl.value, rel=1e-6)
 
 

@@ -687,7 +687,7 @@ def test_energy_has_a_row_for_each_budget(example):
             assert [text.get_text() for text in remarks] == ["rest not stated"]
             assert not at_rest.size
         elif cost.resting == 0:
-            assert [text.get_text() for text in remarks] == ["rest costs nothing"]
+            assert [text.get_text() for text in remarks] == ["rest not added"]
             assert not at_rest.size
         else:
             assert not remarks
@@ -705,7 +705,7 @@ def test_energy_of_no_spikes_is_said():
     assert line_called(ax, "rest").get_xdata().size == 1
     assert texts_of(ax) == [
         *["spikes cost nothing"] * 2,
-        "rest costs nothing",
+        "rest not added",
         "spikes cost nothing",
         "rest not stated",
     ]

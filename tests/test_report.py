@@ -80,7 +80,7 @@ def test_summary_holds_the_numbers_of_the_analysis(example):
         ("measured over prior rate cost", "", comparison.prior.ratio),
         ("bits per spike", " bits", comparison.coding.bits_per_spike),
         ("KL between the Poisson laws", " nats", comparison.clamp.poisson_kl),
-        ("energy: both, per stimulus", " ATP", cost.total_per_stimulus),
+        ("cost of spikes and rest, per stimulus", " ATP", cost.total_per_stimulus),
     ):
         value, low, high = map(format_number, (estimate.value, estimate.low, estimate.high))
         assert rows[name] == (f"{value}{unit}", f"[{low}, {high}]")

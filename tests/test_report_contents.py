@@ -44,7 +44,14 @@ OF_THE_THEORY = {
         "fidelity.chi_square",
         "fidelity.p_value",
     ],
-    "Clamp effect": ["clamp.clamped", "clamp.unclamped", "clamp.model_kl", "clamp.poisson_kl"],
+    "Clamp effect": [
+        "clamp.clamped",
+        "clamp.unclamped",
+        "clamp.model_kl",
+        "clamp.poisson_kl",
+        "clamp.spikes_lost",
+        "clamp.kl_difference",
+    ],
     "Prior rate cost": [
         "prior.predicted",
         "prior.measured",
@@ -79,6 +86,8 @@ OF_THE_THEORY = {
     "Sparsity": ["sparsity.fraction_zeros", "sparsity.lifetime", "sparsity.population"],
     "Spike trains": ["trains.rate", "trains.cv", "trains.cv2"],
 }
+
+EXACT = ("fidelity.predicted", "prior.predicted", "energy.resting", "energy.prior")
 
 
 def small(n_stimuli=12, n_inputs=16, n_latents=6, log_rate=1.0, decoder=True, **options):
@@ -127,7 +136,9 @@ def test_every_quantity_of_the_theory_is_there_with_an_interval(shipped):
             assert math.isfinite(quantity.high), key
             assert quantity.interval, key
             if quantity.is_exact:
-                assert key in ("prior.predicted", "energy.resting", "energy.prior")
+                assert key in EXACT
+            elif key.startswith("clamp.") and shipped.encoder.details["rate_clamp"] is None:
+                assert quantity.low <= quantity.value <= quantity.high, key
             elif quantity.interval != "range of 95 % of right simulations":
                 assert quantity.low < quantity.value < quantity.high, key
 
@@ -205,7 +216,7 @@ def test_every_number_that_costs_rest_on_has_its_source_and_grade(shipped):
         assert budget.notes in spike.statement
         grade = "" if budget.rest_cost is None else budget.rest_grade or budget.grade
         assert rest.grade == grade
-        assert f"{shipped.costs[0].budget.cost_per_spike:.3g}" in assumptions[4].value
+        assert f"{shipped.costs[0].budget.cost_per_spike:.3g}" in assumptions[5].value
         assert ("not stated" in rest.value) == (budget.rest_cost is None)
     hydrolysis = assumptions[-1]
     assert "50 kJ/mol" in hydrolysis.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(format_table(summary_rows(analysis)))
         print(f"\nBrackets are 95 % intervals. {shared.describe_budget(analysis)}")
+        if options.save_run is not None:
+            run = shlex.quote(options.save_run)
+            print(f"Run: {options.save_run}. Next: pvae-brian report {run} -o report.html")
     return 0
 
 

@@ -58,6 +58,13 @@ def _on_simulation(analysis: Analysis) -> Iterator[Assumption]:
 
 
 def _on_energy(analysis: Analysis) -> Iterator[Assumption]:
+    yield Assumption(
+        "Bits are those of the KL term. Averaged over stimuli it bounds the information that the "
+        "counts hold about the stimulus from above, so a bit of information costs more than a bit "
+        "of KL.",
+        "",
+        "the KL is mutual information and the divergence of the mean posterior from the prior",
+    )
     budgets = [cost.budget for cost in analysis.costs]
     for budget in budgets:
         yield from _on_budget(budget)
@@ -95,5 +102,5 @@ def _on_budget(budget: EnergyBudget) -> Iterator[Assumption]:
         f"{budget.name}: a second of rest, per neuron.",
         "" if budget.rest_cost is None else budget.rest_grade or budget.grade,
         "as above" if budget.rest_cost is not None else "not stated by the source",
-        "not stated" if budget.rest_cost is None else f"{budget.rest_cost:.3g} {unit}",
+        "not stated" if budget.rest_cost is None else f"{budget.rest_cost:.3g} {unit} per second",
     )

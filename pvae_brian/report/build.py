@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from importlib.metadata import version
 
 import numpy as np
 
@@ -57,6 +58,7 @@ def build_page(
 
 def _reproduction(provenance: Provenance, report_command: str | None) -> dict:
     facts = dataclasses.asdict(provenance)
+    facts["versions"] |= {name: version(name) for name in ("scipy", "matplotlib")}
     if report_command is None:
         return facts
     command = {"command": facts.pop("command")}
@@ -74,7 +76,8 @@ def _headline(analysis: Analysis) -> str:
     return (
         f"Looking at {stimuli}, {neurons} fired {_number(comparison.prior.measured)} spikes per "
         f"stimulus{foretold if math.isfinite(ratio.value) else ''}, at a cost of "
-        f"{_number(cost.spiking_per_stimulus)} {cost.unit} beyond rest."
+        f"{_number(cost.spiking_per_stimulus)} {cost.unit} beyond rest (budget "
+        f"{cost.budget.name}, grade {cost.budget.grade}), in windows of {cost.window_s:g} s."
     )
 
 

@@ -53,7 +53,8 @@ def _raster(analysis: Analysis) -> Iterator[Chart]:
     yield _chart(
         "raster",
         "Spikes for one stimulus",
-        "One mark for each spike that the Brian2 network fired while a typical stimulus was shown.",
+        "One mark for each simulated spike, at its arrival time, while a stimulus with the median "
+        "number of spikes was shown.",
         f"Raster of stimulus {stimulus}: {spikes} spikes of {active} of {record.n_latents} neurons "
         f"in {record.window_s:g} s.",
         lambda ax: plots.plot_raster(record, stimulus, ax),
@@ -116,12 +117,13 @@ def _kl(analysis: Analysis) -> Iterator[Chart]:
     coding = analysis.comparison.coding
     yield _chart(
         "kl",
-        "What a neuron tells against what it fires",
-        "KL term of each neuron against its measured spikes. On the line a spike carries as much "
-        "as on average.",
-        f"On average a spike carries {format_number(coding.bits_per_spike.value)} bits of the KL "
-        f"term. Single neurons tell up to "
-        f"{format_number(float(np.max(coding.kl_nats_per_neuron.value)))} nats per stimulus.",
+        "KL term against spikes, for each neuron",
+        "KL term of each neuron against its measured spikes. On the line the KL per spike is that "
+        "of all neurons together.",
+        f"All neurons together have {format_number(coding.bits_per_spike.value)} bits of KL per "
+        "spike. The largest KL term of a neuron is "
+        f"{format_number(float(np.max(coding.kl_nats_per_neuron.value)) / math.log(2))} bits per "
+        "stimulus.",
         lambda ax: plots.plot_kl_against_spikes(analysis.comparison, analysis.record, ax),
     )
 
@@ -137,7 +139,8 @@ def _energy(analysis: Analysis) -> Iterator[Chart]:
         "energy",
         "Energy per stimulus under each budget",
         "What the measured spikes cost, and what rest costs for as long, on a logarithmic scale. "
-        "The spikes are the same; tissues and chips differ.",
+        "The spikes are the same; tissues and chips differ. Most intervals are narrower than the "
+        "dots.",
         "; ".join(parts) + ".",
         lambda ax: plots.plot_energy_by_budget(analysis.costs, ax),
     )
@@ -172,8 +175,10 @@ def _r2(analysis: Analysis) -> Iterator[Chart]:
     yield _chart(
         "r2",
         "Explained variance over time",
-        "Share of the images' variance that the spikes so far explain.",
-        f"R2 ends at {format_number(course.r2.value[-1])}; {reached}.",
+        "R2 of the images decoded from the spikes so far. Below 0 they are worse than the mean "
+        "image; the axis leaves out most of that.",
+        f"R2 begins at {format_number(course.r2.value[0])} and ends at "
+        f"{format_number(course.r2.value[-1])}; {reached}.",
         lambda ax: plots.plot_r2_over_time(course, ax),
     )
 
@@ -188,7 +193,7 @@ def _features(analysis: Analysis) -> Iterator[Chart]:
     spent = np.sort(cost.spiking_per_neuron.value)[::-1]
     yield _chart(
         "features",
-        "What the dearest neurons stand for",
+        "Decoder features of the most expensive neurons",
         "What one spike of each neuron adds to the image, the neurons that cost most first.",
         f"Decoder features of {n_shown} of {encoder.n_latents} neurons. Their spikes cost from "
         f"{format_number(float(spent[0]))} down to {format_number(float(spent[n_shown - 1]))} "

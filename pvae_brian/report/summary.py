@@ -77,7 +77,6 @@ def format_table(rows: list[Row]) -> str:
 
 
 def _row(quantity: Quantity) -> Row:
-    prefix = "energy: " if quantity.section == "Energy" else ""
     value = f"{format_value(quantity)} {quantity.unit}".rstrip()
     remark = " if right" if quantity.interval == IF_RIGHT else ""
-    return prefix + quantity.name, value, format_interval(quantity) + remark
+    return quantity.name, value, format_interval(quantity) + remark

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pvae_brian.analysis import Analysis
@@ -56,8 +58,8 @@ def _budget_table(analysis: Analysis) -> Table:
             "grade",
             "a spike (J)",
             "spikes per stimulus (J)",
-            "from",
-            "to",
+            "low 95 % (J)",
+            "high 95 % (J)",
             "rest per stimulus (J)",
             "both (J)",
             "spikes per bit (J)",
@@ -69,21 +71,21 @@ def _budget_table(analysis: Analysis) -> Table:
 def _neuron_table(analysis: Analysis) -> Table:
     prior, coding, cost = analysis.comparison.prior, analysis.comparison.coding, analysis.cost
     spent = cost.spiking_per_neuron
-    dearest = np.argsort(-spent.value, kind="stable")[:_N_NEURONS]
+    expensive = np.argsort(-spent.value, kind="stable")[:_N_NEURONS]
     prior_rates = analysis.encoder.prior_rates
     counts = analysis.record.counts.mean(axis=0)
     return Table(
-        "The dearest neurons",
+        "The most expensive neurons",
         "Those whose spikes cost most, per stimulus; all of them are in the JSON.",
         (
             "neuron",
-            "prior rate (spikes)",
-            "measured (spikes)",
+            "prior rate (spikes per stimulus)",
+            "measured (spikes per stimulus)",
             "measured / prior",
-            "from",
-            "to",
-            "KL (nats)",
-            f"spikes' cost ({cost.unit})",
+            "ratio, low 95 %",
+            "ratio, high 95 %",
+            "KL (bits per stimulus)",
+            f"cost of spikes ({cost.unit} per stimulus)",
         ),
         tuple(
             (
@@ -93,9 +95,9 @@ def _neuron_table(analysis: Analysis) -> Table:
                 float(prior.ratio_per_neuron.value[i]),
                 float(prior.ratio_per_neuron.low[i]),
                 float(prior.ratio_per_neuron.high[i]),
-                float(coding.kl_nats_per_neuron.value[i]),
+                float(coding.kl_nats_per_neuron.value[i]) / math.log(2),
                 float(spent.value[i]),
             )
-            for i in dearest
+            for i in expensive
         ),
     )

@@ -136,7 +136,7 @@ def plot_energy_by_budget(costs: Sequence[MetabolicCost], ax: Axes | None = None
     >>> costs = metabolic_costs(simulate([[3.0]] * 20), ["lennie-2003", "truenorth"])
     >>> ax = plot_energy_by_budget(costs, Figure().subplots())
     >>> [text.get_text() for text in ax.texts]
-    ['rest not stated', 'rest costs nothing']
+    ['rest not stated', 'rest not added']
     """
     costs = [cost.in_joules() for cost in costs]
     windows = sorted({cost.window_s for cost in costs})
@@ -182,7 +182,7 @@ def _say_what_is_no_dot(ax: Axes, costs: list[MetabolicCost]) -> None:
         if math.isnan(cost.resting):
             remarks[row + _APART] = "rest not stated"
         elif cost.resting == 0:
-            remarks[row + _APART] = "rest costs nothing"
+            remarks[row + _APART] = "rest not added"
         for height, remark in remarks.items():
             ax.text(
                 0.98,

@@ -27,23 +27,47 @@ def energy_results(analysis: Analysis) -> Iterator[Quantity]:
     def quantity(key, name, estimate, unit=unit, interval=OVER_STIMULI, remark=""):
         return make_quantity(f"energy.{key}", "Energy", name, estimate, unit, interval, remark)
 
-    yield quantity("spiking", "spikes, per stimulus", cost.spiking_per_stimulus, remark=source)
+    yield quantity(
+        "spiking", "cost of spikes, per stimulus", cost.spiking_per_stimulus, remark=source
+    )
     yield quantity(
         "resting",
-        "rest, per stimulus",
+        "cost of rest, per stimulus",
         exact(cost.resting),
         interval="exact: neurons times window",
         remark=no_rest,
     )
-    yield quantity("total", "both, per stimulus", cost.total_per_stimulus, remark=no_rest)
     yield quantity(
-        "spiking_all", "spikes, all stimuli", cost.spiking_in_total, remark="of the whole record"
+        "total", "cost of spikes and rest, per stimulus", cost.total_per_stimulus, remark=no_rest
     )
-    yield quantity("total_all", "both, all stimuli", cost.total, remark=no_rest)
+    yield quantity(
+        "spiking_all",
+        "cost of spikes, all stimuli",
+        cost.spiking_in_total,
+        remark="of the whole record",
+    )
+    yield quantity("total_all", "cost of spikes and rest, all stimuli", cost.total, remark=no_rest)
     joules = cost.in_joules()
     yield quantity(
-        "joules", "both, per stimulus, in joules", joules.total_per_stimulus, "J", remark=no_rest
+        "joules",
+        "cost of spikes and rest in joules, per stimulus",
+        joules.total_per_stimulus,
+        "J",
+        remark=no_rest,
     )
+    if cost.unit != "J":
+        yield quantity(
+            "spiking_joules",
+            "cost of spikes in joules, per stimulus",
+            joules.spiking_per_stimulus,
+            "J",
+        )
+        yield quantity(
+            "spiking_joules_per_bit",
+            "cost of spikes in joules, per bit of KL",
+            compared.spiking_per_bit.scaled(cost.joules_per_unit),
+            "J",
+        )
     yield quantity(
         "power",
         "mean power of the population",
@@ -51,12 +75,18 @@ def energy_results(analysis: Analysis) -> Iterator[Quantity]:
         "W",
         remark=no_rest,
     )
-    yield quantity("predicted", "predicted spikes, per stimulus", compared.predicted)
+    yield quantity("predicted", "cost of predicted spikes, per stimulus", compared.predicted)
     yield quantity(
-        "prior", "prior rate cost, per stimulus", exact(compared.prior), interval=PARAMETERS
+        "prior",
+        "cost of spikes at the prior rates, per stimulus",
+        exact(compared.prior),
+        interval=PARAMETERS,
     )
     yield quantity(
-        "spontaneous", "spontaneous spikes, per window", compared.spontaneous, interval=counting
+        "spontaneous",
+        "cost of spontaneous spikes, per window",
+        compared.spontaneous,
+        interval=counting,
     )
     yield quantity(
         "foretold",
@@ -72,5 +102,10 @@ def energy_results(analysis: Analysis) -> Iterator[Quantity]:
         "%",
         remark=no_rest,
     )
-    yield quantity("spiking_per_bit", "spikes, per bit", compared.spiking_per_bit)
-    yield quantity("total_per_bit", "both, per bit", compared.total_per_bit, remark=no_rest)
+    yield quantity("spiking_per_bit", "cost of spikes, per bit of KL", compared.spiking_per_bit)
+    yield quantity(
+        "total_per_bit",
+        "cost of spikes and rest, per bit of KL",
+        compared.total_per_bit,
+        remark=no_rest,
+    )

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import chi2, norm, pearsonr
+from scipy.stats import chi2, norm
 
 from pvae_brian.analysis import Analysis
-from pvae_brian.intervals import CONFIDENCE, Estimate, share_interval
+from pvae_brian.intervals import CONFIDENCE, Estimate, bootstrap, share_interval
 from pvae_brian.report.page.quantity import Quantity
 from pvae_brian.report.results.making import (
     BY_THEORY,
@@ -49,10 +49,10 @@ def fidelity_results(analysis: Analysis) -> Iterator[Quantity]:
     yield quantity(
         "predicted",
         "predicted spikes per stimulus",
-        fidelity.expected,
+        exact(fidelity.predicted),
         "spikes",
-        OVER_STIMULI,
-        f"by {source}; exact for these stimuli",
+        "exact: for these very stimuli",
+        f"by {source}",
     )
     yield quantity(
         "z",
@@ -97,7 +97,9 @@ def fidelity_results(analysis: Analysis) -> Iterator[Quantity]:
         Estimate(fidelity.fit.p_value, *tails).scaled(tested),
         "",
         IF_RIGHT,
-        "false alarms: as often as it says" if is_poisson else "these neurons are not Poisson",
+        "below 0.001, where this page warns, in one of 1000 right simulations"
+        if is_poisson
+        else "these neurons are not Poisson",
     )
 
 
@@ -108,6 +110,8 @@ def clamp_results(analysis: Analysis) -> Iterator[Quantity]:
         ("unclamped", "predicted spikes without the clamp", clamp.unclamped, "spikes"),
         ("model_kl", "the model's own KL", clamp.model_kl, "nats"),
         ("poisson_kl", "KL between the Poisson laws", clamp.poisson_kl, "nats"),
+        ("spikes_lost", "spikes that the clamp takes away", clamp.spikes_lost, "spikes"),
+        ("kl_difference", "the model's KL less that", clamp.kl_difference, "nats"),
     ):
         yield make_quantity(f"clamp.{key}", "Clamp effect", name, estimate, unit, OVER_STIMULI)
 
@@ -150,6 +154,7 @@ def prior_results(analysis: Analysis) -> Iterator[Quantity]:
         share,
         "%",
         "Clopper and Pearson, over neurons",
+        "about 95 if the prior is at its optimum; rough, for neurons share their stimuli",
     )
     yield quantity(
         "spontaneous",
@@ -168,23 +173,35 @@ def coding_results(analysis: Analysis) -> Iterator[Quantity]:
         ("kl_bits", "KL per stimulus, in bits", coding.kl_bits, "bits"),
         ("bits_per_spike", "bits per spike", coding.bits_per_spike, "bits"),
     ):
-        yield make_quantity(f"coding.{key}", "Coding cost", name, estimate, unit, OVER_STIMULI)
+        remark = "KL over measured spikes: bounds the information per spike from above"
+        yield make_quantity(
+            f"coding.{key}",
+            "Coding cost",
+            name,
+            estimate,
+            unit,
+            OVER_STIMULI,
+            remark if key == "bits_per_spike" else "",
+        )
     yield make_quantity(
         "coding.kl_spikes_correlation",
         "Coding cost",
         "correlation of KL and measured spikes",
         _correlation(coding.kl_nats_per_neuron.value, analysis.record.counts.mean(axis=0)),
         "",
-        "Fisher, over neurons",
+        "bootstrap over neurons",
     )
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> Estimate:
-    """Pearson's; NaN where it is not defined, as its ends are for fewer than four neurons."""
-    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    """Pearson's, with neurons resampled; NaN where it is not defined."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
         return exact(math.nan)
-    found = pearsonr(x, y)
-    if len(x) < 4:
-        return Estimate(float(found.statistic), math.nan, math.nan)
-    interval = found.confidence_interval(CONFIDENCE)
-    return Estimate(float(found.statistic), float(interval.low), float(interval.high))
+    # In standard units, for resampled means of squares to differ by little.
+    x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+
+    def pearson(x, y, xx, yy, xy):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (xy - x * y) / np.sqrt((xx - x**2) * (yy - y**2))
+
+    return bootstrap(pearson, x, y, x * x, y * y, x * y)
