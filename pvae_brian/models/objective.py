@@ -1,21 +1,16 @@
-"""The free energy that training minimises: exact, or sampled by relaxed arrival times."""
+"""The free energy that training minimises: exact with a linear decoder, else sampled."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from scipy.stats import poisson
 from torch import Tensor
 
 from pvae_brian.models.layers import Decoder
-from pvae_brian.models.poisson_vae import PoissonVAE
 
-# Arrivals that the relaxation draws per latent at the most, and the chance that more were due.
-_MOST_ARRIVALS = 1000
-_MISSED = 1e-5
-# Below it no spike is to be seen, and gradients of the arrival times overflow to NaN.
-_LEAST_RATE = 1e-12
+if TYPE_CHECKING:
+    from pvae_brian.models import GaussianVAE, PoissonVAE
 
 
 class FreeEnergy(NamedTuple):
@@ -26,7 +21,7 @@ class FreeEnergy(NamedTuple):
     reconstruction, kl : Tensor
         Squared error, and KL in nats, means over images.
     mean_rates : Tensor, shape (n_latents,)
-        Mean posterior rates without the clamp on the rate; no gradient flows through them.
+        Mean of the expected latents, without the clamp on the rate; no gradient flows through them.
     """
 
     reconstruction: Tensor
@@ -39,7 +34,7 @@ class FreeEnergy(NamedTuple):
 
 
 def free_energy(
-    model: PoissonVAE,
+    model: PoissonVAE | GaussianVAE,
     x: Tensor,
     *,
     temperature: float = 0.0,
@@ -47,22 +42,23 @@ def free_energy(
 ) -> FreeEnergy:
     r"""The two terms of the free energy of a batch of images.
 
-    With a linear decoder :math:`y = \Phi z + b` the expected error is exact,
+    With a linear decoder :math:`y = \Phi z + b` the expected error is exact. For latents of mean
+    :math:`m_i(x)` and variance :math:`v_i(x)`, which for spike counts are both the rate,
 
     .. math::
-        E\|x - y\|^2 = \|x - \Phi\lambda - b\|^2 + \sum_i \lambda_i \|\phi_i\|^2,
+        E\|x - y\|^2 = \|x - \Phi m - b\|^2 + \sum_i v_i \|\phi_i\|^2.
 
-    with any other it is that of one sample per image: relaxed counts at a temperature
+    With any other decoder it is that of one sample per image: relaxed counts at a temperature
     above 0, Poisson counts at 0 (then no gradient reaches the rates through them).
 
     Parameters
     ----------
-    model : PoissonVAE
+    model : PoissonVAE or GaussianVAE
         The model.
     x : Tensor, shape (n, n_inputs)
         Images.
     temperature : float
-        Temperature of the relaxed counts; not used with a linear decoder.
+        Temperature of the relaxed counts; used neither with a linear decoder nor by a Gaussian VAE.
     generator : torch.Generator, optional
         Source of the samples.
 
@@ -84,68 +80,16 @@ def free_energy(
     >>> bool(energy.kl >= 0)
     True
     """
-    log_gain = model.log_gain(x)
-    rates = model.posterior_rates(log_gain)
-    kl = model.kl_divergence(log_gain).sum(dim=1)
+    posterior = model.posterior(x)
     if isinstance(model.decoder, Decoder) and model.decoder.is_linear:
-        residual = x - model.decode(rates)
-        variance = model.decoder.head.effective_weight().square().sum(dim=0)
-        reconstruction = residual.square().sum(dim=1) + rates @ variance
+        residual = x - model.decode(posterior.mean)
+        size = model.decoder.head.effective_weight().square().sum(dim=0)
+        reconstruction = residual.square().sum(dim=1) + posterior.variance @ size
     else:
-        if temperature > 0:
-            counts = relaxed_counts(rates, temperature, generator)
-        else:
-            counts = torch.poisson(rates, generator)
-        reconstruction = (x - model.decode(counts)).square().sum(dim=1)
-    with torch.no_grad():
-        mean_rates = model.posterior_rates(log_gain, clamped=False).mean(dim=0)
-    return FreeEnergy(reconstruction.mean(), kl.mean(), mean_rates)
-
-
-def relaxed_counts(
-    rates: Tensor, temperature: float, generator: torch.Generator | None = None
-) -> Tensor:
-    r"""Counts of a Poisson process, made differentiable.
-
-    Arrival times in a unit window are sums of exponential waiting times,
-    :math:`t_k = \sum_{j \le k} e_j / \lambda`, and a hard count is the number of them below 1.
-    The relaxed one is
-
-    .. math:: z = \sum_k \mathrm{sigmoid}\big((1 - t_k) / \mathrm{temperature}\big),
-
-    which tends to the hard one as the temperature falls to 0.
-
-    Parameters
-    ----------
-    rates : Tensor, shape (n, n_latents)
-        Expected counts.
-    temperature : float
-        Above 0.
-    generator : torch.Generator, optional
-        Source of the waiting times.
-
-    Returns
-    -------
-    Tensor, shape (n, n_latents)
-
-    Notes
-    -----
-    As many arrivals are drawn as the largest rate needs to fill a time of 1 + 2 temperatures in all
-    but one of 100 000 draws, and 1000 at most; a later one would count for less than 0.12.
-    The mean is :math:`\lambda\,\tau\,\mathrm{softplus}(1 / \tau)` at temperature
-    :math:`\tau`: 1.31 times the rate at 1, and the rate itself at 0.2 and below, within 0.2 %.
-    """
-    if temperature <= 0:
-        raise ValueError(f"temperature must be above 0, got {temperature}")
-    # Arrivals beyond the window still count in part.
-    largest = float(rates.detach().max()) * (1 + 2 * temperature)
-    if largest < _MOST_ARRIVALS:
-        n_arrivals = int(min(poisson.ppf(1 - _MISSED, largest) + 1, _MOST_ARRIVALS))
-    else:
-        # Infinite and NaN rates come here too, for the caller to notice in the free energy.
-        n_arrivals = _MOST_ARRIVALS
-    shape = (n_arrivals, *rates.shape)
-    waiting = torch.empty(shape, dtype=rates.dtype, device=rates.device)
-    waiting.exponential_(generator=generator)
-    arrivals = waiting.cumsum(dim=0) / rates.clamp_min(_LEAST_RATE)
-    return torch.sigmoid((1 - arrivals) / temperature).sum(dim=0)
+        latents = posterior.sample(temperature, generator)
+        reconstruction = (x - model.decode(latents)).square().sum(dim=1)
+    return FreeEnergy(
+        reconstruction.mean(),
+        posterior.kl.sum(dim=1).mean(),
+        posterior.free_mean.detach().mean(dim=0),
+    )

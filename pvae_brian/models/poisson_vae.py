@@ -18,6 +18,7 @@ from pvae_brian.models.layers import (
     excitatory_clamp,
     soft_clamp,
 )
+from pvae_brian.models.relaxation import relaxed_counts
 
 LOG_GAIN_CLAMP = 10.0
 _ACTIVATIONS = {
@@ -104,6 +105,36 @@ class PoissonVAEConfig:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, eq=False)
+class PoissonPosterior:
+    """The law of the counts given images: independent Poisson counts.
+
+    Attributes
+    ----------
+    mean : Tensor, shape (n, n_latents)
+        Expected counts, which are their variances too.
+    kl : Tensor, shape (n, n_latents)
+        The model's KL term in nats.
+    free_mean : Tensor, shape (n, n_latents)
+        Expected counts without the clamp on the rate.
+    """
+
+    mean: Tensor
+    kl: Tensor
+    free_mean: Tensor
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance of the counts, shape (n, n_latents)."""
+        return self.mean
+
+    def sample(self, temperature: float, generator: torch.Generator | None = None) -> Tensor:
+        """Draw counts, relaxed ones at a temperature above 0; no gradient flows at 0."""
+        if temperature > 0:
+            return relaxed_counts(self.mean, temperature, generator)
+        return torch.poisson(self.mean, generator)
 
 
 class PoissonVAE(nn.Module):
@@ -219,6 +250,8 @@ class PoissonVAE(nn.Module):
             config=config,
         )
 
+    family = "poisson"
+
     @property
     def n_latents(self) -> int:
         """Latent neurons."""
@@ -253,6 +286,17 @@ class PoissonVAE(nn.Module):
         """The model's KL term in nats, per image and latent: shape (n, n_latents)."""
         # 1 + dr (ln dr - 1), in a form that keeps its digits where dr is close to 1.
         return self.log_rate.exp() * (log_gain * log_gain.exp() - torch.expm1(log_gain))
+
+    def posterior(self, x: Tensor) -> PoissonPosterior:
+        """Return the law of the counts given images (n, n_inputs)."""
+        log_gain = self.log_gain(x)
+        mean = self.posterior_rates(log_gain)
+        is_clamped = self.rate_clamp is not None
+        return PoissonPosterior(
+            mean=mean,
+            kl=self.kl_divergence(log_gain),
+            free_mean=self.posterior_rates(log_gain, clamped=False) if is_clamped else mean,
+        )
 
     def decode(self, z: Tensor) -> Tensor:
         """Reconstruct images from counts (n, n_latents)."""
