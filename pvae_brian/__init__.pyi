@@ -3,6 +3,7 @@ from .comparison import Comparison, compare
 from .conversion import convert
 from .encoder import Encoder
 from .engine import BuildError, EngineError, simulate
+from .gaussian_encoder import GaussianEncoder
 from .intervals import Estimate
 from .loading import load_encoder
 from .metabolism import (
@@ -18,6 +19,8 @@ from .metabolism import (
 )
 from .models import (
     CheckpointError,
+    GaussianVAE,
+    GaussianVAEConfig,
     PoissonVAE,
     PoissonVAEConfig,
     TrainingRecord,
@@ -42,6 +45,9 @@ __all__ = [
     "EnergyBudget",
     "EngineError",
     "Estimate",
+    "GaussianEncoder",
+    "GaussianVAE",
+    "GaussianVAEConfig",
     "LatentNeurons",
     "MetabolicCost",
     "NeuronModel",

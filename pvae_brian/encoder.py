@@ -1,11 +1,10 @@
-"""The seam between models and simulation: numpy in, numpy out."""
+"""The encoder of a Poisson VAE: from images to the rates of latent neurons."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,15 +13,12 @@ from torch import Tensor, nn
 
 from pvae_brian._checks import check_images
 from pvae_brian.models.checkpoints.errors import one_line
-from pvae_brian.models.layers import Decoder
 from pvae_brian.models.poisson_vae import PoissonVAE
-
-# Images that pass through the model at once: bounds memory, changes no result.
-_BATCH = 4096
+from pvae_brian.seam import Seam, as_numpy
 
 
 @dataclass(frozen=True, eq=False)
-class Encoder:
+class Encoder(Seam):
     r"""A trained encoder: from images to the rates of latent neurons.
 
     .. math:: \lambda_i(x) = \exp(\mathrm{softclamp}(\log r_i + \log dr_i(x), c)) + \epsilon
@@ -42,10 +38,6 @@ class Encoder:
     ----------
     Vafaii, Galor, Yates (2024), Poisson Variational Autoencoder, NeurIPS, arXiv:2405.14473.
     """
-
-    model: PoissonVAE
-    image_shape: tuple[int, ...]
-    details: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_module(
@@ -92,7 +84,7 @@ class Encoder:
         """
         image_shape = _check_image_shape(image_shape)
         if isinstance(log_rate, Tensor):
-            log_rate = _as_numpy(log_rate)
+            log_rate = as_numpy(log_rate)
         # A copy: the encoder stays the same whatever becomes of the user's array.
         log_rate = np.array(log_rate, dtype=np.float64).reshape(-1)
         if log_rate.size == 0 or not np.isfinite(log_rate).all():
@@ -143,20 +135,10 @@ class Encoder:
             )
 
     @property
-    def n_inputs(self) -> int:
-        """Pixels of an image."""
-        return int(np.prod(self.image_shape))
-
-    @property
-    def n_latents(self) -> int:
-        """Latent neurons."""
-        return self.model.n_latents
-
-    @property
     def prior_rates(self) -> np.ndarray:
         """Expected spikes per window without a stimulus, shape (n_latents,)."""
         with torch.no_grad():
-            return _as_numpy(self.model.log_rate.double().exp())
+            return as_numpy(self.model.log_rate.double().exp())
 
     def gains(self, images: ArrayLike) -> np.ndarray:
         """Gains dr of the encoder, shape (n_stimuli, n_latents), dimensionless.
@@ -192,11 +174,7 @@ class Encoder:
         log_gains = self._log_gains(check_images(images, self.n_inputs))
         with torch.no_grad():
             rates = self.model.posterior_rates(torch.as_tensor(log_gains), clamped=clamped)
-        return _as_numpy(rates)
-
-    def kl_divergence(self, images: ArrayLike) -> np.ndarray:
-        """The model's own KL term, shape (n_stimuli,), in nats: the sum of `kl_per_latent`."""
-        return self.kl_per_latent(images).sum(axis=1)
+        return as_numpy(rates)
 
     def kl_per_latent(self, images: ArrayLike) -> np.ndarray:
         r"""The model's own KL term, :math:`r_i\,(1 - dr_i + dr_i \ln dr_i)`, in nats.
@@ -217,57 +195,24 @@ class Encoder:
         """
         log_gains = self._log_gains(check_images(images, self.n_inputs))
         with torch.no_grad():
-            return _as_numpy(self.model.kl_divergence(torch.as_tensor(log_gains)))
+            return as_numpy(self.model.kl_divergence(torch.as_tensor(log_gains)))
 
-    def decode(self, counts: ArrayLike) -> np.ndarray:
-        """Reconstruct images from counts (or rates).
+    def latent_zeros(self, images: ArrayLike) -> np.ndarray:
+        r"""Chance that a latent of the model is zero, :math:`e^{-\lambda_i}`.
 
         Parameters
         ----------
-        counts : array_like, shape (n_stimuli, n_latents)
+        images : array_like
+            As in `gains`.
 
         Returns
         -------
-        ndarray, shape (n_stimuli, n_inputs)
-
-        Raises
-        ------
-        ValueError
-            If the counts have another shape or are not finite, or if there is no decoder.
+        ndarray, shape (n_stimuli, n_latents)
         """
-        # A copy: the decoder is the user's, and may work in place.
-        counts = np.array(counts, dtype=np.float64)
-        if counts.ndim != 2 or counts.shape[1] != self.n_latents or len(counts) == 0:
-            raise ValueError(
-                f"counts must be of shape (n_stimuli, {self.n_latents}) with at least one "
-                f"stimulus, got shape {counts.shape}"
-            )
-        if not np.isfinite(counts).all():
-            raise ValueError(
-                f"counts must be finite, got {counts.size - np.isfinite(counts).sum()} NaN or "
-                f"infinite values of {counts.size}"
-            )
-        if not self.has_decoder:
-            raise ValueError("this encoder has no decoder; give one as from_module(decoder=...)")
-        images = _in_batches(self.model.decode, counts, self.model.decoder)
-        return images.reshape(len(counts), -1)
-
-    @property
-    def has_decoder(self) -> bool:
-        """Whether `decode` works."""
-        return self.model.decoder is not None
-
-    @property
-    def has_linear_decoder(self) -> bool:
-        """Whether the decoder is one linear layer, so that expected errors have a closed form."""
-        decoder = self.model.decoder
-        if isinstance(decoder, Decoder):
-            return decoder.is_linear
-        return isinstance(decoder, nn.Linear)
+        return np.exp(-self.posterior_rates(images))
 
     def _log_gains(self, images: np.ndarray) -> np.ndarray:
-        images = images.reshape(len(images), *self.image_shape)
-        return _in_batches(self.model.log_gain, images, self.model.encoder)
+        return self._encode(self.model.log_gain, images)
 
 
 class _Wrapped(nn.Module):
@@ -294,23 +239,3 @@ def _check_image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
             f"image_shape must be the shape of one image, such as (1, 16, 16), got {shape!r}"
         )
     return sizes
-
-
-def _in_batches(
-    function: Callable[[Tensor], Tensor], values: np.ndarray, module: nn.Module
-) -> np.ndarray:
-    """Apply a torch function to a float64 array in the precision and place of its module."""
-    parameter = next((p for p in module.parameters() if p.is_floating_point()), None)
-    like = parameter if parameter is not None else torch.empty(0, dtype=torch.float32)
-    with torch.no_grad():
-        return np.concatenate(
-            [
-                _as_numpy(function(torch.as_tensor(batch).to(like)))
-                for batch in np.array_split(values, max(1, -(-len(values) // _BATCH)))
-            ]
-        )
-
-
-def _as_numpy(tensor: Tensor) -> np.ndarray:
-    # Converted by torch, for numpy has no bfloat16.
-    return tensor.detach().cpu().double().numpy()

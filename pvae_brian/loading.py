@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.models.checkpoints import CheckpointError, read_exported, read_model
 
 
@@ -21,7 +22,7 @@ def load_encoder(
     rate_clamp: float | str | None = "as trained",
     log_rate: ArrayLike | None = None,
     decoder: nn.Module | None = None,
-) -> Encoder:
+) -> Encoder | GaussianEncoder:
     """Load an encoder from a checkpoint, of which nothing is ever executed.
 
     Parameters
@@ -41,12 +42,18 @@ def load_encoder(
     decoder : nn.Module, optional
         Decoder to go with a ``.pt2`` file.
 
+    Returns
+    -------
+    Encoder or GaussianEncoder
+        The latter for a Gaussian VAE, the control, which is used in the same way.
+
     Raises
     ------
     FileNotFoundError
         If there is no such file or folder.
     CheckpointError
-        If the file is damaged, foreign or hostile, or if it is a Gaussian or iterative VAE.
+        If the file is damaged, foreign or hostile, or if it is a Laplace, categorical or
+        iterative VAE.
     ValueError
         If an option does not go with the file, or if ``rate_clamp`` is not finite.
 
@@ -71,7 +78,15 @@ def load_encoder(
                 f"log_rate and decoder go with a .pt2 file; {path} is none, and brings its own"
             )
         model, details = read_model(path, epoch=epoch, ema=ema)
-        encoder = Encoder(model.double(), (model.config.n_inputs,), details)
+        kind = Encoder if model.family == "poisson" else GaussianEncoder
+        encoder = kind(model.double(), (model.config.n_inputs,), details)
+    if isinstance(encoder, GaussianEncoder):
+        if rate_clamp != "as trained":
+            raise ValueError(
+                f"rate_clamp is for a Poisson VAE; {path} is a Gaussian VAE, whose rates have no "
+                "clamp: leave it away"
+            )
+        return encoder
     if rate_clamp != "as trained":
         encoder.model.set_rate_clamp(rate_clamp)
     return replace(encoder, details=encoder.details | {"rate_clamp": encoder.model.rate_clamp})

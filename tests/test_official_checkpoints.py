@@ -30,6 +30,7 @@ from .checkpoint_files import (
     weights_file,
     write_official,
 )
+from .gaussian_files import assert_authors_gaussian, synthesise_gaussian, write_gaussian
 
 POISSON = ["pvae_lin_k48", "pvae_lin_k32_2025", "pvae_mlp_k32"]
 
@@ -80,6 +81,60 @@ def test_mean_reconstruction_is_the_authors(official):
     weight = encoder.model.decoder.head.weight.detach().numpy()
     assert np.all(error <= 32 * EPS32 * (rates @ np.abs(weight).T))
     assert error.max() <= 1e-5 * np.abs(theirs).max()
+
+
+@pytest.fixture(scope="module")
+def control():
+    with np.load(OFFICIAL / "grelu_lin_k32" / "expected.npz") as expected:
+        return load_encoder(OFFICIAL / "grelu_lin_k32"), dict(expected)
+
+
+def test_scales_and_activity_of_the_control_are_the_authors(control):
+    encoder, expected = control
+    x = expected["x"]
+    assert encoder.family == "gaussian-relu"
+    # Each to its own size. Of the activity, 9e-6 is their single-precision mean, far below zero.
+    assert encoder.scale(x) == pytest.approx(expected["scale"], rel=1e-5, abs=0)
+    assert encoder.posterior_rates(x) == pytest.approx(expected["expected_relu"], rel=1e-5, abs=0)
+
+
+def test_means_of_the_control_are_the_authors(control):
+    encoder, expected = control
+    loc = encoder.loc(expected["x"])
+    # Theirs are sums of 256 float32 products, and some come close to 0: 8 eps of the sum of terms
+    # (4 are seen), which for all but these is far below 1e-5 of each.
+    weight = encoder.model.encoder.head.weight.detach().numpy()[:32]
+    terms = np.abs(expected["x"].reshape(64, 256).astype(np.float64)) @ np.abs(weight).T
+    error = np.abs(loc - expected["loc"])
+    assert np.all(error <= 8 * EPS32 * terms)
+    assert np.all(error <= 1e-5 * np.maximum(np.abs(expected["loc"]), 0.1))
+
+
+def test_kl_of_the_control_is_the_authors(control):
+    encoder, expected = control
+    x = expected["x"]
+    kl, loc, scale = encoder.kl_divergence(x), encoder.loc(x), encoder.scale(x)
+    # Theirs adds up float32 terms that cancel, among them 1: 16 eps of the sum of terms, as above.
+    terms = 0.5 * (loc**2 + scale**2 + 2 * np.abs(np.log(scale)) + 1).sum(axis=1)
+    error = np.abs(kl - expected["kl"])
+    assert np.all(error <= 16 * EPS32 * terms)
+    assert error.max() <= 1e-5 * expected["kl"].max()
+    assert np.all(error[expected["kl"] > 0.1] <= 1e-5 * expected["kl"][expected["kl"] > 0.1])
+
+
+def test_the_clamp_on_the_log_scale_is_seen(control):
+    # Without it scales are off by a thousand times the tolerance above: it can fail.
+    encoder, expected = control
+    raw = encoder.model.encoder(torch.as_tensor(expected["x"].reshape(64, 256)).double())
+    unclamped = raw[:, 32:].exp().detach().numpy()
+    assert np.abs(unclamped / expected["scale"] - 1).max() > 1e-2
+
+
+def test_details_of_the_control():
+    details = load_encoder(OFFICIAL / "grelu_lin_k32").details
+    assert (details["format"], details["epoch"]) == ("official", 4)
+    assert details["official_config"]["latent_act"] == "relu"
+    assert "generation" not in details
 
 
 def test_details_say_where_a_model_comes_from():
@@ -196,6 +251,61 @@ def test_every_architecture_is_the_numpy_one(tmp_path, data):
     assert (encoder.n_inputs, encoder.n_latents) == tuple(sizes.values())
     assert encoder.details["generation"] == generation
     assert_authors(encoder, config, state, GENERATIONS[generation][1])
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_every_control_is_the_numpy_one(tmp_path, data):
+    """With a prior that was trained too: then it matters what is clamped, and in which order."""
+    flags = ("enc_bias", "dec_bias", "enc_norm", "dec_norm", "fit_prior")
+    choices = {key: data.draw(st.booleans(), key) for key in flags}
+    for key in ("enc_type", "dec_type"):
+        choices[key] = data.draw(st.sampled_from(["lin", "mlp"]), key)
+    choices["activation_fn"] = data.draw(st.sampled_from(sorted(ACTIVATIONS)), "activation_fn")
+    sizes = {
+        "n_inputs": data.draw(st.sampled_from([4, 9, 16]), "n_inputs"),
+        "n_latents": data.draw(st.integers(1, 6), "n_latents"),
+    }
+    config, state = synthesise_gaussian(data.draw(st.integers(0, 2**31)), **sizes, **choices)
+    write_gaussian(tmp_path / "run", config, state)
+    encoder = load_encoder(tmp_path / "run")
+    assert (encoder.n_inputs, encoder.n_latents) == tuple(sizes.values())
+    assert_authors_gaussian(encoder, config, state)
+
+
+@pytest.mark.parametrize("given_", [{"latent_act": None}, {}])
+def test_a_control_without_an_activation(tmp_path, given_):
+    config, state = synthesise_gaussian(5)
+    del config["latent_act"]
+    write_gaussian(tmp_path / "run", config | given_, state)
+    encoder = load_encoder(tmp_path / "run")
+    assert encoder.family == "gaussian"
+    write_gaussian(tmp_path / "relu", config | {"latent_act": "relu"}, state)
+    relu = load_encoder(tmp_path / "relu")
+    x = np.random.default_rng(0).normal(size=(5, 9))
+    assert np.array_equal(encoder.loc(x), relu.loc(x))
+    assert np.array_equal(encoder.kl_per_latent(x), relu.kl_per_latent(x))
+
+
+def test_a_control_with_its_config_one_folder_up(tmp_path):
+    run = copy("grelu_lin_k32", tmp_path / "model" / "run")
+    (run / "ConfigGausVAE.json").rename(run.parent / "ConfigGausVAE.json")
+    expected = prior_of(OFFICIAL / "grelu_lin_k32")
+    for path in (run, run.parent, weights_file(run)):
+        assert np.array_equal(prior_of(path), expected)
+    # Of another config beside the file and this one above it, the one beside it counts.
+    (run / "ConfigPoisVAE.json").write_text("{}")
+    assert "ConfigPoisVAE.json" in refused(weights_file(run))
+
+
+def test_moving_average_of_a_control(tmp_path):
+    config, state = synthesise_gaussian(1)
+    _, average = synthesise_gaussian(2)
+    write_gaussian(tmp_path / "run", config, state, ema=collections.OrderedDict(average))
+    assert_authors_gaussian(load_encoder(tmp_path / "run"), config, state)
+    assert_authors_gaussian(load_encoder(tmp_path / "run", ema=True), config, average)
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)

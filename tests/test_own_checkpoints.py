@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from pvae_brian import CheckpointError, PoissonVAE, PoissonVAEConfig, load_encoder, save_checkpoint
+from pvae_brian import (
+    CheckpointError,
+    GaussianVAE,
+    GaussianVAEConfig,
+    PoissonVAE,
+    PoissonVAEConfig,
+    load_encoder,
+    save_checkpoint,
+)
+from pvae_brian.data import shipped_model
 from pvae_brian.models import read_model
 
 from .checkpoint_files import OFFICIAL, refused, small_model
@@ -50,6 +59,66 @@ def test_round_trip_is_bitwise(tmp_path, settings_, dtype):
     with torch.no_grad():
         rates = double.posterior_rates(double.log_gain(x)).numpy()
     assert np.array_equal(load_encoder(tmp_path / "model.pt").posterior_rates(x.numpy()), rates)
+
+
+def small_control(**settings_):
+    return GaussianVAE.from_config(GaussianVAEConfig(n_inputs=9, n_latents=4, **settings_), seed=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("settings_", "family"),
+    [
+        ({}, "gaussian-relu"),
+        ({"latent_activation": "none", "encoder": "mlp", "decoder": "mlp"}, "gaussian"),
+    ],
+)
+def test_round_trip_of_a_control_is_bitwise(tmp_path, settings_, family, dtype):
+    model = small_control(**settings_).to(dtype)
+    with torch.no_grad():
+        # As of a prior that was trained.
+        model.loc += 0.3
+    save_checkpoint(model, tmp_path / "model.pt", training={"beta": 2.0})
+    loaded, details = read_model(tmp_path / "model.pt")
+    assert type(loaded) is GaussianVAE
+    assert loaded.family == model.family == family
+    assert loaded.config == model.config
+    before, after = model.state_dict(), loaded.state_dict()
+    assert list(before) == list(after)
+    for name in before:
+        assert before[name].dtype == after[name].dtype == dtype
+        assert torch.equal(before[name], after[name])
+    assert details["training"] == {"beta": 2.0}
+    assert torch.load(tmp_path / "model.pt", weights_only=True)["family"] == family
+
+
+def test_a_file_that_says_no_family_is_a_p_vae(tmp_path):
+    # As the shipped one.
+    assert "family" not in torch.load(shipped_model(), weights_only=True)
+    assert load_encoder(shipped_model()).family == "poisson"
+    save_checkpoint(small_model(), tmp_path / "model.pt")
+    assert torch.load(tmp_path / "model.pt", weights_only=True)["family"] == "poisson"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"family": "laplace"}, "its family is 'laplace', none of"),
+        ({"family": ["gaussian"]}, "is damaged"),
+        ({"family": None}, "its family is None, none of"),
+        ({"family": "poisson"}, "is damaged: .*latent_activation"),
+        ({"family": "gaussian"}, "its family is 'gaussian', but its config is of 'gaussian-relu'"),
+        ({"state": {"loc": torch.zeros(4)}}, "is damaged"),
+        ({"state": {"log_scale": torch.zeros(4)}}, "is damaged: .*Missing key"),
+    ],
+)
+def test_own_controls_that_are_damaged(tmp_path, change, message):
+    file = tmp_path / "model.pt"
+    save_checkpoint(small_control(), file)
+    torch.save(torch.load(file, weights_only=True) | change, file)
+    with pytest.raises(CheckpointError, match=message):
+        load_encoder(file)
+    refused(file)
 
 
 def test_any_torch_reads_the_file_with_its_own_safety_on(tmp_path):

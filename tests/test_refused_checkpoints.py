@@ -11,27 +11,75 @@ import torch
 from pvae_brian import CheckpointError, load_encoder
 
 from .checkpoint_files import OFFICIAL, copy, refused, synthesise, weights_file, write_official
+from .gaussian_files import synthesise_gaussian, write_gaussian
 
 
-def test_other_models_are_named_and_refused():
-    message = refused(weights_file(OFFICIAL / "grelu_lin_k32"))
-    assert "a Gaussian VAE (ConfigGausVAE.json), not a Poisson VAE" in message
+def test_iterative_models_are_named_and_refused():
     message = refused(weights_file(OFFICIAL / "ipvae_k32"))
     assert "an iterative P-VAE" in message
     assert "not supported yet; take an amortised P-VAE" in message
 
 
+@pytest.mark.parametrize("above", [False, True])
 @pytest.mark.parametrize(("name", "kind"), [("Lap", "a Laplace VAE"), ("Cat", "a categorical VAE")])
-def test_laplace_and_categorical_models_are_named(tmp_path, name, kind):
-    folder = copy("grelu_lin_k32", tmp_path / "run")
-    (folder / "ConfigGausVAE.json").rename(folder / f"Config{name}VAE.json")
-    assert kind in refused(weights_file(folder))
-
-
-def test_other_models_are_named_with_their_config_one_folder_up(tmp_path):
+def test_laplace_and_categorical_models_are_named(tmp_path, name, kind, above):
     folder = copy("grelu_lin_k32", tmp_path / "model" / "run")
-    (folder / "ConfigGausVAE.json").rename(folder.parent / "ConfigGausVAE.json")
-    assert "a Gaussian VAE" in refused(weights_file(folder))
+    to = folder.parent if above else folder
+    (folder / "ConfigGausVAE.json").rename(to / f"Config{name}VAE.json")
+    message = refused(weights_file(folder))
+    assert f"is {kind} (Config{name}VAE.json), not a Poisson or Gaussian VAE" in message
+
+
+@pytest.mark.parametrize(
+    "name", ["softplus", "sigmoid", "quartic", "square", "exp", "mish", "", 3, False, ["relu"]]
+)
+def test_other_activations_of_a_control_are_named(tmp_path, name):
+    config, state = synthesise_gaussian(0)
+    write_gaussian(tmp_path / "run", config | {"latent_act": name}, state)
+    assert f"has latent_act {name!r}" in refused(weights_file(tmp_path / "run"))
+
+
+def test_a_control_of_another_temperature_is_told(tmp_path):
+    config, state = synthesise_gaussian(0)
+    write_gaussian(tmp_path / "run", config, state | {"temp": torch.tensor(0.05)})
+    message = refused(weights_file(tmp_path / "run"))
+    assert "temp 0.05, by which the authors' code multiplies the scales" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fc_enc.weight": None}, "no matrix fc_enc.weight"),
+        ({"fc_enc.weight": torch.zeros(9, 9)}, "size mismatch for encoder.head.weight"),
+        ({"fc_enc.weight": torch.zeros(4, 9)}, "it says n_latents 4, the weights have 2"),
+        ({"fc_enc.weight": torch.zeros(1, 9)}, "n_latents must be at least 1"),
+        ({"loc": None}, "Missing key(s) in state_dict"),
+        ({"log_scale": torch.zeros(1, 3)}, "size mismatch for log_scale"),
+        ({"log_rate": torch.zeros(1, 4)}, "Unexpected key(s) in state_dict"),
+        ({"loc": torch.full((1, 4), torch.nan)}, "NaN or infinite"),
+        ({"log_scale": torch.full((1, 4), torch.inf)}, "NaN or infinite"),
+    ],
+)
+def test_weights_that_do_not_fit_a_control(tmp_path, change, message):
+    config, state = synthesise_gaussian(0)
+    state = {key: value for key, value in (state | change).items() if value is not None}
+    write_gaussian(tmp_path / "run", config, state)
+    told = refused(weights_file(tmp_path / "run"))
+    assert message in told
+    assert "ConfigPoisVAE.json" not in told
+
+
+@pytest.mark.parametrize(
+    ("of", "other"), [("grelu_lin_k32", "pvae_lin_k48"), ("pvae_lin_k48", "grelu_lin_k32")]
+)
+def test_a_config_of_another_kind_is_told(tmp_path, of, other):
+    folder = copy(of, tmp_path / "run")
+    for config in folder.glob("Config*.json"):
+        config.unlink()
+    for config in (OFFICIAL / other).glob("Config*.json"):
+        (folder / config.name).write_bytes(config.read_bytes())
+    message = refused(weights_file(folder))
+    assert "are both files from the same run?" in message
 
 
 @pytest.mark.parametrize("key", ["enc_type", "dec_type"])

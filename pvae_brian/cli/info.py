@@ -7,6 +7,12 @@ import json
 
 from pvae_brian.cli import options as shared
 
+_CONTROLS = {
+    "gaussian-relu": "a control: its KL knows no rates, and its prior rates are the activity of "
+    "its prior",
+    "gaussian": "a control with latents of both signs, which are no rates: it cannot be simulated",
+}
+
 
 def add_parser(commands) -> None:
     parser = shared.command(
@@ -23,17 +29,20 @@ def add_parser(commands) -> None:
 def run(options: argparse.Namespace) -> int:
     encoder = shared.read_checkpoint(options)
     training = encoder.details.get("training", {})
+    has_rates = encoder.family != "gaussian"
     facts = {
         "file": encoder.details["file"],
         "format": encoder.details["format"],
+        "family": encoder.family,
+        "control": _CONTROLS.get(encoder.family),
         "generation": encoder.details.get("generation"),
         "epoch": encoder.details.get("epoch"),
         "n_inputs": encoder.n_inputs,
         "image_shape": list(encoder.image_shape),
         "n_latents": encoder.n_latents,
         "has_decoder": encoder.has_decoder,
-        "rate_clamp": encoder.details["rate_clamp"],
-        "prior_rate_cost": float(encoder.prior_rates.sum()),
+        "rate_clamp": encoder.details.get("rate_clamp"),
+        "prior_rate_cost": float(encoder.prior_rates.sum()) if has_rates else None,
         "beta": training.get("beta"),
         "epochs_done": training.get("epochs_done"),
         "interrupted": training.get("interrupted"),
@@ -44,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(facts))
         return 0
     for name, value in facts.items():
-        if value is not None or name == "rate_clamp":
+        # Of a P-VAE no clamp is worth saying.
+        if value is not None or (name == "rate_clamp" and encoder.family == "poisson"):
             print(f"{name.replace('_', ' '):34}{_readable(value)}")
     return 0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from pvae_brian.analysis import Analysis
     from pvae_brian.encoder import Encoder
     from pvae_brian.neurons import NeuronModel
@@ -170,37 +170,24 @@ def read_checkpoint(options: argparse.Namespace) -> Encoder:
 
     keywords = {}
     if options.rate_clamp is not None:
-        keywords["rate_clamp"] = _parse_clamp(options.rate_clamp)
+        keywords["rate_clamp"] = parse_number_or_none(options.rate_clamp, "--rate-clamp")
     if options.log_rate is not None:
         keywords["log_rate"] = load_array(options.log_rate)
     return load_encoder(options.checkpoint, epoch=options.epoch, **keywords)
 
 
-def _parse_clamp(text: str) -> float | None:
+def parse_number_or_none(text: str, option: str) -> float | None:
+    """Read what an option was given, a number or 'none'."""
     if text.lower() == "none":
         return None
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"--rate-clamp must be a number or 'none', got {text!r}") from None
+        raise ValueError(f"{option} must be a number or 'none', got {text!r}") from None
 
 
 def load_array(path: str) -> np.ndarray:
-    """Read a ``.npy`` file that holds numbers.
+    """Read a ``.npy`` file that holds numbers, or raise as `pvae_brian.data.arrays.load_array`."""
+    from pvae_brian.data import arrays
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    ValueError
-        If it is another kind of file, damaged, or holds pickled objects, which are not run.
-    """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"{path} is not a readable .npy file of numbers ({error}); write it with numpy.save"
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path} is an .npz archive; save its array alone with numpy.save")
-    return array
+    return arrays.load_array(path)

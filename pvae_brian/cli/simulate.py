@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     images = shared.load_array(options.images)
     from pvae_brian.analysis import analyse
     from pvae_brian.engine import simulate
+    from pvae_brian.report.cautions import control_caution
     from pvae_brian.report.summary import format_table, summary_rows
 
     encoder = shared.read_checkpoint(options)
@@ -76,6 +77,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(format_table(summary_rows(analysis)))
         print(f"\nBrackets are 95 % intervals. {shared.describe_budget(analysis)}")
+        caution = control_caution(analysis)
+        if caution is not None:
+            print(caution)
         if options.save_run is not None:
             run = shlex.quote(options.save_run)
             print(f"Run: {options.save_run}. Next: pvae-brian report {run} -o report.html")
@@ -116,6 +120,7 @@ def _facts(analysis: Analysis) -> dict:
     fidelity, prior, coding = comparison.fidelity, comparison.prior, comparison.coding
     code, unit = analysis.reconstruction, cost.unit.lower()
     return {
+        "family": analysis.encoder.family,
         "n_stimuli": record.n_stimuli,
         "n_latents": record.n_latents,
         "window_s": record.window_s,

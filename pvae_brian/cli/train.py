@@ -16,7 +16,7 @@ def add_parser(commands) -> None:
     parser = shared.command(
         commands,
         "train",
-        summary="train a P-VAE",
+        summary="train a P-VAE, or its Gaussian control",
         example="pvae-brian train --data natural --latents 128 --beta 1 -o model.pt",
     )
     parser.add_argument(
@@ -26,13 +26,27 @@ def add_parser(commands) -> None:
         help="'natural' (patches of scikit-image's photographs), 'digits' (scikit-learn's), a .npy "
         "file of images, the authors' processed.npy, or a folder of van Hateren's .iml/.imc files",
     )
+    parser.add_argument(
+        "--model",
+        default="poisson",
+        help="'poisson', or as a control 'gaussian-relu' or 'gaussian'",
+    )
     parser.add_argument("--latents", type=int, default=128, metavar="K", help="latent neurons")
     parser.add_argument("--beta", type=float, default=1.0, help="weight of the KL term")
     parser.add_argument("--encoder", default="linear", help="'linear' or 'mlp'")
     parser.add_argument("--decoder", default="linear", help="'linear' or 'mlp'")
-    parser.add_argument("--epochs", type=int, default=200, help="passes over the images")
-    parser.add_argument("--batch-size", type=int, default=1000, help="images per step")
-    parser.add_argument("--learning-rate", type=float, default=0.005, help="at the start")
+    parser.add_argument("--epochs", type=int, default=50, help="passes over the images, at most")
+    parser.add_argument("--batch-size", type=int, default=200, help="images per step")
+    parser.add_argument(
+        "--learning-rate", type=float, help="at the start (default: 0.02, or 0.005 with an MLP)"
+    )
+    parser.add_argument(
+        "--tolerance",
+        default="0.001",
+        metavar="T",
+        help="training ends when the free energy falls by less than this share of itself per "
+        "epoch, or with 'none' after all epochs",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights, batches and samples")
     parser.add_argument("--device", default="cpu", help="'cpu' or 'cuda'")
     shared.add_output(parser, "model.pt", "where to save the checkpoint")
@@ -41,18 +55,23 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     check_writable(options.output, force=options.force)
-    images = _load_images(options.data, options.seed)
-    from pvae_brian.models import PoissonVAE, PoissonVAEConfig, save_checkpoint, train
+    from pvae_brian.data.choose import load_data
 
-    config = PoissonVAEConfig(
-        n_inputs=int(np.prod(images.shape[1:])),
+    # Without test images, so that all images of a file of one's own are trained on.
+    images = load_data(options.data, n_test=0, seed=options.seed).train
+    from pvae_brian.models import build_model, save_checkpoint, train
+
+    n_inputs = int(np.prod(images.shape[1:]))
+    model = build_model(
+        options.model,
+        seed=options.seed,
+        n_inputs=n_inputs,
         n_latents=options.latents,
         encoder=options.encoder,
         decoder=options.decoder,
     )
-    model = PoissonVAE.from_config(config, seed=options.seed)
     print(
-        f"Training {options.latents} latents on {len(images)} images of {config.n_inputs} pixels; "
+        f"Training {options.latents} latents on {len(images)} images of {n_inputs} pixels; "
         "Ctrl-C stops early and saves.",
         flush=True,
     )
@@ -63,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
         epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
+        tolerance=shared.parse_number_or_none(options.tolerance, "--tolerance"),
         seed=options.seed,
         device=options.device,
         progress=True,
@@ -73,8 +93,14 @@ def run(options: argparse.Namespace) -> int:
         print(f"free energy            {record.free_energy[-1]:.4g}")
         print(f"  squared error        {record.reconstruction[-1]:.4g}")
         print(f"  KL, nats             {record.kl[-1]:.4g}")
-    print(f"prior rate cost        {record.prior_rate_cost:.4g} spikes per stimulus")
-    print(f"mean posterior spikes  {record.mean_posterior_rate:.4g} per stimulus")
+    if record.prior_rate_cost is not None:
+        print(f"prior rate cost        {record.prior_rate_cost:.4g} spikes per stimulus")
+        print(f"mean posterior spikes  {record.mean_posterior_rate:.4g} per stimulus")
+    if record.plateau is False and not record.interrupted:
+        print(
+            f"Note: after {record.epochs_done} epochs the free energy was still falling; give more "
+            "--epochs, or a larger --tolerance."
+        )
     print(f"Checkpoint: {options.output}")
     if record.interrupted:
         done = f"{record.epochs_done} of {record.epochs} epochs"
@@ -83,26 +109,3 @@ def run(options: argparse.Namespace) -> int:
         )
         return 130
     return 0
-
-
-def _load_images(data: str, seed: int) -> np.ndarray:
-    from pathlib import Path
-
-    from pvae_brian import data as room
-
-    if data == "natural":
-        return room.natural_patches(seed=seed).train
-    if data == "digits":
-        return room.load_digits(seed=seed).train
-    if Path(data).is_dir():
-        return room.van_hateren_patches(data, 100_000, 10_000, seed=seed).train
-    if Path(data).name == "processed.npy":
-        return room.load_processed(data).train
-    if Path(data).suffix == ".npy":
-        images = shared.load_array(data)
-        if images.ndim < 2:
-            raise ValueError(f"{data} must hold an array of images, got shape {images.shape}")
-        return images
-    raise ValueError(
-        f"--data must be 'natural', 'digits', a .npy file or a folder, got {data!r}; check the name"
-    )

@@ -10,7 +10,8 @@ from torch import Tensor
 from pvae_brian.models.layers import Decoder
 
 if TYPE_CHECKING:
-    from pvae_brian.models import GaussianVAE, PoissonVAE
+    from pvae_brian.models.gaussian_vae import GaussianPosterior, GaussianVAE
+    from pvae_brian.models.poisson_vae import PoissonPosterior, PoissonVAE
 
 
 class FreeEnergy(NamedTuple):
@@ -80,7 +81,18 @@ def free_energy(
     >>> bool(energy.kl >= 0)
     True
     """
-    posterior = model.posterior(x)
+    return weigh(model, x, model.posterior(x), temperature=temperature, generator=generator)
+
+
+def weigh(
+    model: PoissonVAE | GaussianVAE,
+    x: Tensor,
+    posterior: PoissonPosterior | GaussianPosterior,
+    *,
+    temperature: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> FreeEnergy:
+    """The same as `free_energy`, for a posterior that is known already."""
     if isinstance(model.decoder, Decoder) and model.decoder.is_linear:
         residual = x - model.decode(posterior.mean)
         size = model.decoder.head.effective_weight().square().sum(dim=0)

@@ -9,32 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pvae_brian._checks import check_positive_integer, check_seed
-from pvae_brian.models.layers import (
-    Decoder,
-    Encoder,
-    LinearMap,
-    ResidualDense,
-    excitatory_clamp,
-    soft_clamp,
-)
+from pvae_brian.models.building import Architecture, build_layers
+from pvae_brian.models.layers import excitatory_clamp, soft_clamp
 from pvae_brian.models.relaxation import relaxed_counts
 
 LOG_GAIN_CLAMP = 10.0
-_ACTIVATIONS = {
-    "silu": nn.SiLU,
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "elu": nn.ELU,
-    "leaky_relu": nn.LeakyReLU,
-    "softplus": nn.Softplus,
-    "none": nn.Identity,
-}
-_KINDS = ("linear", "mlp")
 
 
 @dataclass(frozen=True)
-class PoissonVAEConfig:
+class PoissonVAEConfig(Architecture):
     """The architecture of a Poisson VAE.
 
     Attributes
@@ -62,49 +45,17 @@ class PoissonVAEConfig:
         Added to each posterior rate.
     """
 
-    n_inputs: int
-    n_latents: int
-    encoder: str = "linear"
-    decoder: str = "linear"
-    encoder_bias: bool = True
-    decoder_bias: bool = False
-    encoder_norm: bool = False
-    decoder_norm: bool = False
-    encoder_expansion: int = 2
-    decoder_expansion: int = 8
-    activation: str = "silu"
     excitatory_only: bool = False
     rate_clamp: float | None = None
     rate_offset: float = 0.0
 
     def __post_init__(self):
-        # Plain Python values, so that a saved config is data that any reader takes.
-        for name in ("n_inputs", "n_latents", "encoder_expansion", "decoder_expansion"):
-            self._set(name, check_positive_integer(getattr(self, name), name))
-        for name, allowed in (
-            ("encoder", _KINDS),
-            ("decoder", _KINDS),
-            ("activation", tuple(_ACTIVATIONS)),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
-        for name in (
-            "encoder_bias",
-            "decoder_bias",
-            "encoder_norm",
-            "decoder_norm",
-            "excitatory_only",
-        ):
-            if getattr(self, name) not in (True, False):
-                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
-            self._set(name, bool(getattr(self, name)))
+        super().__post_init__()
+        self._check_flag("excitatory_only")
         self._set("rate_clamp", _check_clamp(self.rate_clamp))
         if not (math.isfinite(self.rate_offset) and self.rate_offset >= 0):
             raise ValueError(f"rate_offset must be finite and not negative, got {self.rate_offset}")
         self._set("rate_offset", float(self.rate_offset))
-
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,39 +157,7 @@ class PoissonVAE(nn.Module):
         normal with standard deviation 0.05, their biases zero, and log prior rates uniform between
         -6 and -4, as in the authors' code; layers of an MLP start as torch has them.
         """
-        seed = check_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
-        # torch initialises layers from its global state; the user's state stays as it was. Only the
-        # CPU's is kept here, so only that is seeded: torch.manual_seed would seed a GPU as well.
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            encoder = Encoder(
-                ResidualDense(config.n_inputs, config.encoder_expansion)
-                if config.encoder == "mlp"
-                else nn.Identity(),
-                LinearMap(
-                    config.n_inputs,
-                    config.n_latents,
-                    bias=config.encoder_bias,
-                    norm_dim=1 if config.encoder_norm else None,
-                ),
-            )
-            decoder = Decoder(
-                LinearMap(
-                    config.n_latents,
-                    config.n_inputs,
-                    bias=config.decoder_bias,
-                    norm_dim=0 if config.decoder_norm else None,
-                ),
-                _dense_decoder_body(config) if config.decoder == "mlp" else nn.Identity(),
-            )
-        nn.init.normal_(encoder.head.weight, std=0.05, generator=generator)
-        if encoder.head.bias is not None:
-            nn.init.zeros_(encoder.head.bias)
-        if decoder.is_linear:
-            nn.init.normal_(decoder.head.weight, std=0.05, generator=generator)
-            if decoder.head.bias is not None:
-                nn.init.zeros_(decoder.head.bias)
+        encoder, decoder, generator = build_layers(config, config.n_latents, seed=seed)
         log_rate = torch.empty(config.n_latents).uniform_(-6.0, -4.0, generator=generator)
         return cls(
             encoder,
@@ -311,13 +230,3 @@ def _check_clamp(value: float | None) -> float | None:
     if isinstance(value, str) or not math.isfinite(value):
         raise ValueError(f"rate_clamp must be a finite number, or None for none, got {value!r}")
     return float(value)
-
-
-def _dense_decoder_body(config: PoissonVAEConfig) -> nn.Module:
-    activation = _ACTIVATIONS[config.activation]
-    return nn.Sequential(
-        activation(),
-        ResidualDense(config.n_inputs, config.decoder_expansion),
-        activation(),
-        nn.Linear(config.n_inputs, config.n_inputs),
-    )

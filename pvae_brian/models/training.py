@@ -1,11 +1,9 @@
-"""Training of a Poisson VAE."""
+"""Training of a Poisson VAE, or of its Gaussian control."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,85 +12,31 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pvae_brian._checks import LARGEST_RATE, check_images, check_positive_integer, check_seed
+from pvae_brian.models.closed_form import fit_start, has_free_prior, set_prior
+from pvae_brian.models.gaussian_vae import GaussianVAE
 from pvae_brian.models.interrupt import stop_on_interrupt
 from pvae_brian.models.objective import FreeEnergy, free_energy
 from pvae_brian.models.poisson_vae import PoissonVAE
-from pvae_brian.models.prior import RunningMean, has_free_prior, set_prior
+from pvae_brian.models.record import TrainingRecord
+from pvae_brian.models.schedule import Cosine, Plateau
+from pvae_brian.models.steps import make_step
 
-_MAX_GRADIENT = 500.0
+_LEARNING_RATE, _LEARNING_RATE_OF_MLP = 0.02, 0.005
 # Bounds the memory that evaluation takes.
 _EVALUATED_AT_ONCE = 4096
 
 
-@dataclass(frozen=True)
-class TrainingRecord:
-    """How a model was trained, and what came of it.
-
-    Attributes
-    ----------
-    beta : float
-        Weight of the KL term.
-    epochs : int
-        Epochs that were asked for.
-    epochs_done : int
-        Epochs that were run.
-    interrupted : bool
-        Whether Ctrl-C ended the training early.
-    batch_size : int
-        Images per step.
-    learning_rate : float
-        At the start; it falls to zero along a cosine.
-    warmup : float
-        Share of the steps in which beta rises linearly from 0.
-    temperature : tuple of float
-        First and last temperature of relaxed counts (not used with a linear decoder).
-    seed : int
-        Of batches and samples.
-    device : str
-        Where it ran.
-    n_images : int
-        Training images.
-    reconstruction, kl : tuple of float
-        Squared error and KL in nats per image, means over each epoch.
-    prior_rate_cost, mean_posterior_rate : float
-        Sum over latents of the prior rates, and of the mean posterior rates, on the training
-        images at the end. They agree where the prior has converged.
-    seconds : float
-        Duration.
-    """
-
-    beta: float
-    epochs: int
-    epochs_done: int
-    interrupted: bool
-    batch_size: int
-    learning_rate: float
-    warmup: float
-    temperature: tuple[float, float]
-    seed: int
-    device: str
-    n_images: int
-    reconstruction: tuple[float, ...]
-    kl: tuple[float, ...]
-    prior_rate_cost: float
-    mean_posterior_rate: float
-    seconds: float
-
-    @property
-    def free_energy(self) -> tuple[float, ...]:
-        """Reconstruction error plus beta times KL, for each epoch."""
-        return tuple(r + self.beta * k for r, k in zip(self.reconstruction, self.kl, strict=True))
-
-
 def train(
-    model: PoissonVAE,
+    model: PoissonVAE | GaussianVAE,
     images: ArrayLike,
     *,
     beta: float = 1.0,
-    epochs: int = 200,
-    batch_size: int = 1000,
-    learning_rate: float = 0.005,
-    warmup: float = 0.2,
+    epochs: int = 50,
+    batch_size: int = 200,
+    learning_rate: float | None = None,
+    tolerance: float | None = 0.001,
+    warmup: float = 0.0,
+    closed_form: bool = True,
     temperature: tuple[float, float] = (1.0, 0.05),
     seed: int = 0,
     device: str = "cpu",
@@ -102,28 +46,43 @@ def train(
 
     .. math:: F = E\|x - \mathrm{decoder}(z)\|^2 + \beta \sum_i \mathrm{KL}_i
 
-    The prior rates are kept at their optimum, the mean posterior rates, where the encoder has a
-    bias that can make up for it; otherwise they follow the gradient.
+    Training follows the gradient of Adamax. What has a closed form is solved for instead. The prior
+    rates are kept at their optimum, the mean posterior rates, where the encoder has a bias that can
+    make up for it; otherwise they follow the gradient. With a linear decoder besides, and with
+    ``closed_form``, training starts at the best decoder and scale of the rates for the encoder's
+    first weights, and keeps to the best scale: there the noise of each latent's spikes costs as
+    much as its KL term.
+
+    The learning rate stays until the free energy is on a plateau: until it fell over the last two
+    epochs by less than ``tolerance`` of itself per epoch. Then it falls linearly to zero over
+    another 3/7 of the epochs that were run.
 
     The error is exact with a linear decoder. With any other it is sampled by relaxed counts
-    whose temperature falls linearly over the first half of the training. Ctrl-C ends the
+    whose temperature falls linearly over the first half of the epochs. Ctrl-C ends the
     training after the step at hand; the model keeps what it has learned and the record says so.
     The model ends on the CPU and in evaluation mode.
 
     Parameters
     ----------
-    model : PoissonVAE
+    model : PoissonVAE or GaussianVAE
         The model, which is changed.
     images : array_like
         Shape (n_images, n_inputs), (n_images, height, width) or (n_images, 1, height, width).
     beta : float
         Weight of the KL term, not negative.
     epochs, batch_size : int
-        Passes over the images, and images per step.
-    learning_rate : float
-        Of the Adamax optimiser, at the start; it falls to zero along a cosine.
+        Passes over the images, at most, and images per step.
+    learning_rate : float, optional
+        Of the Adamax optimiser, at the start: by default 0.02 for linear maps, and 0.005 for an
+        MLP, which larger steps upset.
+    tolerance : float or None
+        Of the plateau. None for a fixed number of epochs, in which the learning rate falls to zero
+        along a cosine.
     warmup : float
-        Share of the steps, from 0 to 1, in which beta rises linearly from 0.
+        Share of the epochs, from 0 to 1, in which beta rises linearly from 0. Rates that have grown
+        meanwhile hardly fall again.
+    closed_form : bool
+        Whether to solve for decoder and scale, as said above.
     temperature : tuple of float
         First and last temperature of relaxed counts.
     seed : int
@@ -159,67 +118,88 @@ def train(
     epochs = check_positive_integer(epochs, "epochs")
     batch_size = check_positive_integer(batch_size, "batch_size")
     seed = check_seed(seed)
-    _check_settings(beta, learning_rate, warmup, temperature)
+    if learning_rate is None:
+        learning_rate = _LEARNING_RATE if _is_linear(model) else _LEARNING_RATE_OF_MLP
+    _check_settings(beta, learning_rate, tolerance, warmup, temperature)
     place = _find_device(device)
 
     started = time.perf_counter()
-    data = torch.as_tensor(images, dtype=model.log_rate.dtype, device=place)
+    data = torch.as_tensor(images, dtype=_dtype(model), device=place)
     model.to(place).train()
     generator = torch.Generator(device=place).manual_seed(seed)
-    steps = epochs * math.ceil(len(data) / batch_size)
-    reconstruction, kl = [], []
+    if tolerance is None:
+        schedule = Cosine(epochs)
+    else:
+        schedule = Plateau(epochs, tolerance, first=math.ceil(warmup * epochs))
+    means = []
     with (
         stop_on_interrupt() as interrupted,
         tqdm(total=epochs, unit="epoch", disable=None if progress else True) as bar,
     ):
+        if closed_form:
+            fit_start(model, next(_batches(data, len(data), generator)), beta)
         # Inside, for torch takes seconds to load its optimisers.
-        step = _make_step(model, beta, learning_rate, warmup, temperature, steps, generator)
-        while len(kl) < epochs:
-            total = np.zeros(2)
+        step = make_step(model, beta, learning_rate, temperature, closed_form, generator)
+        energies = []
+        while not schedule.ends(energies):
+            total = np.zeros(3)
+            n_done = 0
             for batch in _batches(data, batch_size, generator):
                 if interrupted():
                     break
-                total += len(batch) * step(batch)
+                done = len(means) + n_done / len(data)
+                weight = min(1.0, done / (warmup * epochs)) if warmup else 1.0
+                total += len(batch) * step(batch, schedule.factor(done), weight, done / epochs)
+                n_done += len(batch)
             if interrupted():
                 break
             mean = total / len(data)
             _check_finite(mean, learning_rate)
-            reconstruction.append(float(mean[0]))
-            kl.append(float(mean[1]))
-            bar.set_postfix(free_energy=f"{mean[0] + beta * mean[1]:.2f}")
+            means.append(mean.tolist())
+            energies.append(mean[0] + beta * mean[1])
+            bar.set_postfix(free_energy=f"{energies[-1]:.2f}")
             bar.update()
+        # A plateau may be reached before all epochs are run.
+        bar.total = bar.n
     model.eval()
     if has_free_prior(model):
-        set_prior(model, _mean_rates(model, data, batch_size, clamped=False))
-    posterior = _mean_rates(model, data, batch_size)
+        # Twice, for gains that come near their clamp move the rates a little as the prior moves.
+        for _ in range(2):
+            set_prior(model, _mean_latents(model, data, clamped=False))
+    posterior = _mean_latents(model, data)
     model.cpu()
     _check_rates(posterior)
+    reconstruction, kl, rates = zip(*means, strict=True) if means else ((), (), ())
     return TrainingRecord(
         beta=float(beta),
         epochs=epochs,
-        epochs_done=len(kl),
+        epochs_done=len(means),
         interrupted=interrupted(),
         batch_size=batch_size,
         learning_rate=float(learning_rate),
+        tolerance=None if tolerance is None else float(tolerance),
         warmup=float(warmup),
+        closed_form=bool(closed_form),
         temperature=(float(temperature[0]), float(temperature[1])),
         seed=seed,
         device=str(place),
         n_images=len(images),
-        reconstruction=tuple(reconstruction),
-        kl=tuple(kl),
-        prior_rate_cost=float(model.log_rate.detach().double().exp().sum()),
+        reconstruction=reconstruction,
+        kl=kl,
+        rates=rates,
+        prior_rate_cost=_prior_rate_cost(model),
         mean_posterior_rate=float(posterior.sum()),
+        plateau=schedule.plateau,
         seconds=time.perf_counter() - started,
     )
 
 
-def evaluate(model: PoissonVAE, images: ArrayLike, *, seed: int = 0) -> FreeEnergy:
+def evaluate(model: PoissonVAE | GaussianVAE, images: ArrayLike, *, seed: int = 0) -> FreeEnergy:
     """The free energy of a model on images, with hard Poisson counts where it is sampled.
 
     Parameters
     ----------
-    model : PoissonVAE
+    model : PoissonVAE or GaussianVAE
         A model on the CPU.
     images : array_like
         As in `train`.
@@ -233,7 +213,7 @@ def evaluate(model: PoissonVAE, images: ArrayLike, *, seed: int = 0) -> FreeEner
     """
     _check_config(model)
     images = check_images(images, model.config.n_inputs)
-    data = torch.as_tensor(images, dtype=model.log_rate.dtype)
+    data = torch.as_tensor(images, dtype=_dtype(model))
     generator = torch.Generator().manual_seed(check_seed(seed))
     model.eval()
     terms = [0.0, 0.0, 0.0]
@@ -245,73 +225,50 @@ def evaluate(model: PoissonVAE, images: ArrayLike, *, seed: int = 0) -> FreeEner
     return FreeEnergy(*terms)
 
 
-def _make_step(
-    model: PoissonVAE,
-    beta: float,
-    learning_rate: float,
-    warmup: float,
-    temperature: tuple[float, float],
-    steps: int,
-    generator: torch.Generator,
-) -> Callable[[Tensor], np.ndarray]:
-    """One step of the optimiser on a batch; gives its mean error and KL."""
-    free_prior = has_free_prior(model)
-    mean_rates = RunningMean()
-    # A prior that a bias can make up for needs no gradient: its optimum is known.
-    parameters = [p for p in model.parameters() if not (free_prior and p is model.log_rate)]
-    optimizer = torch.optim.Adamax(parameters, lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-
-    def step(batch: Tensor) -> np.ndarray:
-        done = schedule.last_epoch / steps
-        energy = free_energy(
-            model, batch, temperature=_anneal(temperature, done), generator=generator
-        )
-        loss = energy.total(beta * (min(1.0, done / warmup) if warmup else 1.0))
-        model.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT)
-        optimizer.step()
-        schedule.step()
-        if free_prior:
-            set_prior(model, mean_rates.update(energy.mean_rates))
-        return np.array([energy.reconstruction.item(), energy.kl.item()])
-
-    return step
-
-
 def _batches(data: Tensor, size: int, generator: torch.Generator):
     order = torch.randperm(len(data), generator=generator, device=data.device)
     for start in range(0, len(data), size):
         yield data[order[start : start + size]]
 
 
-def _anneal(temperature: tuple[float, float], done: float) -> float:
-    first, last = temperature
-    return first + (last - first) * min(1.0, 2 * done)
-
-
-def _mean_rates(model: PoissonVAE, data: Tensor, size: int, *, clamped: bool = True) -> Tensor:
+def _mean_latents(model: PoissonVAE | GaussianVAE, data: Tensor, *, clamped: bool = True) -> Tensor:
+    name = "mean" if clamped else "free_mean"
     with torch.no_grad():
         return sum(
-            model.posterior_rates(model.log_gain(batch), clamped=clamped).double().sum(dim=0)
-            for batch in data.split(size)
+            getattr(model.posterior(batch), name).double().sum(dim=0)
+            for batch in data.split(_EVALUATED_AT_ONCE)
         ) / len(data)
 
 
-def _check_config(model: PoissonVAE) -> None:
+def _prior_rate_cost(model: PoissonVAE | GaussianVAE) -> float | None:
+    if model.family != "poisson":
+        return None
+    return float(model.log_rate.detach().double().exp().sum())
+
+
+def _is_linear(model: PoissonVAE | GaussianVAE) -> bool:
+    return model.config.encoder == model.config.decoder == "linear"
+
+
+def _dtype(model: PoissonVAE | GaussianVAE) -> torch.dtype:
+    return next(model.parameters()).dtype
+
+
+def _check_config(model: PoissonVAE | GaussianVAE) -> None:
     if model.config is None:
         raise ValueError(
-            "only models made by PoissonVAE.from_config can be trained or evaluated here; train "
+            "only models made by from_config can be trained or evaluated here; train "
             "one of your own modules yourself and pass it to Encoder.from_module"
         )
 
 
-def _check_settings(beta, learning_rate, warmup, temperature) -> None:
+def _check_settings(beta, learning_rate, tolerance, warmup, temperature) -> None:
     if not (math.isfinite(beta) and beta >= 0):
         raise ValueError(f"beta must be finite and not negative, got {beta}")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate must be positive, got {learning_rate}; try 0.005")
+    if tolerance is not None and not (math.isfinite(tolerance) and tolerance >= 0):
+        raise ValueError(f"tolerance must be finite and not negative, or None, got {tolerance}")
     if not 0 <= warmup <= 1:
         raise ValueError(f"warmup must lie between 0 and 1, got {warmup}")
     if np.shape(temperature) != (2,) or not all(math.isfinite(t) and t > 0 for t in temperature):

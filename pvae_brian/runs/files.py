@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pvae_brian.models.checkpoints import read_model
+from pvae_brian.models.checkpoints import find_config, read_model
 
-_OFFICIAL_CONFIG = "ConfigPoisVAE.json"
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -50,9 +49,7 @@ def model_files(details: Mapping[str, Any]) -> list[Path]:
     file = Path(details["file"])
     files = [file]
     if details["format"] == "official":
-        # As read_official looks for it: beside, else one folder up.
-        beside = file.parent / _OFFICIAL_CONFIG
-        files.append(beside if beside.is_file() else file.parent / ".." / _OFFICIAL_CONFIG)
+        files.append(find_config(file))
     for file in files:
         if not is_file_name(file.name):
             raise ValueError(

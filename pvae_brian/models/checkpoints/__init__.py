@@ -9,17 +9,18 @@ from typing import Any
 from pvae_brian.models.checkpoints.errors import CheckpointError
 from pvae_brian.models.checkpoints.exported import read_exported
 from pvae_brian.models.checkpoints.files import load_data
-from pvae_brian.models.checkpoints.official import find_checkpoint, read_official
+from pvae_brian.models.checkpoints.official import find_checkpoint, find_config, read_official
 from pvae_brian.models.checkpoints.own import FORMAT, read_own, save_checkpoint
+from pvae_brian.models.gaussian_vae import GaussianVAE
 from pvae_brian.models.poisson_vae import PoissonVAE
 
-__all__ = ["CheckpointError", "read_exported", "read_model", "save_checkpoint"]
+__all__ = ["CheckpointError", "find_config", "read_exported", "read_model", "save_checkpoint"]
 
 
 def read_model(
     path: str | os.PathLike, *, epoch: int | None = None, ema: bool = False
-) -> tuple[PoissonVAE, dict[str, Any]]:
-    """Read a P-VAE of this project or of the authors' code. Nothing in it is executed.
+) -> tuple[PoissonVAE | GaussianVAE, dict[str, Any]]:
+    """Read a model of this project or of the authors' code. Nothing in it is executed.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def read_model(
 
     Returns
     -------
-    model : PoissonVAE
+    model : PoissonVAE or GaussianVAE
     details : dict
         The file, its format, and what it says of its making.
 

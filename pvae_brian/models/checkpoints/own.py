@@ -11,14 +11,20 @@ import torch
 import pvae_brian
 from pvae_brian._files import write_whole
 from pvae_brian.models.checkpoints.errors import CheckpointError, one_line
+from pvae_brian.models.gaussian_vae import GaussianVAE, GaussianVAEConfig
 from pvae_brian.models.poisson_vae import PoissonVAE, PoissonVAEConfig
 
 FORMAT = "pvae_brian checkpoint"
 _FORMAT_VERSION = 1
+_FAMILIES = {
+    "poisson": (PoissonVAE, PoissonVAEConfig),
+    "gaussian-relu": (GaussianVAE, GaussianVAEConfig),
+    "gaussian": (GaussianVAE, GaussianVAEConfig),
+}
 
 
 def save_checkpoint(
-    model: PoissonVAE,
+    model: PoissonVAE | GaussianVAE,
     path: str | os.PathLike,
     *,
     training: dict[str, Any] | None = None,
@@ -28,8 +34,8 @@ def save_checkpoint(
 
     Parameters
     ----------
-    model : PoissonVAE
-        A model that `PoissonVAE.from_config` made.
+    model : PoissonVAE or GaussianVAE
+        A model that `PoissonVAE.from_config` or `GaussianVAE.from_config` made.
     path : path-like
         Where to write.
     training : dict, optional
@@ -50,8 +56,8 @@ def save_checkpoint(
     """
     if model.config is None:
         raise ValueError(
-            "only models made by PoissonVAE.from_config can be saved; save one of your own modules "
-            "with torch.export.save"
+            "only models made by PoissonVAE.from_config or GaussianVAE.from_config can be saved; "
+            "save one of your own modules with torch.export.save"
         )
     if not _is_plain(training or {}):
         raise ValueError(
@@ -61,6 +67,7 @@ def save_checkpoint(
     data = {
         "format": FORMAT,
         "format_version": _FORMAT_VERSION,
+        "family": model.family,
         "config": dataclasses.asdict(model.config),
         "state": {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()},
         "training": training or {},
@@ -70,12 +77,14 @@ def save_checkpoint(
         torch.save(data, file)
 
 
-def read_own(path: os.PathLike, data: dict[str, Any]) -> tuple[PoissonVAE, dict[str, Any]]:
+def read_own(
+    path: os.PathLike, data: dict[str, Any]
+) -> tuple[PoissonVAE | GaussianVAE, dict[str, Any]]:
     """Build the model of an own checkpoint from what `load_data` read of it.
 
     Returns
     -------
-    model : PoissonVAE
+    model : PoissonVAE or GaussianVAE
     details : dict
         Format, training record and versions.
 
@@ -93,10 +102,18 @@ def read_own(path: os.PathLike, data: dict[str, Any]) -> tuple[PoissonVAE, dict[
     try:
         if version != _FORMAT_VERSION:
             raise ValueError(f"its format version is {version!r}")
+        # Older files do not say, and hold P-VAEs.
+        family = data.get("family", "poisson")
+        if family not in _FAMILIES:
+            raise ValueError(f"its family is {family!r:.80}, none of {sorted(_FAMILIES)}")
+        model_class, config_class = _FAMILIES[family]
+        model = model_class.from_config(config_class(**data["config"]))
+        if model.family != family:
+            raise ValueError(f"its family is {family!r}, but its config is of {model.family!r}")
         state = data["state"]
-        model = PoissonVAE.from_config(PoissonVAEConfig(**data["config"]))
         # In the precision of the file.
-        model.to(state["log_rate"].dtype).load_state_dict(state)
+        prior = "log_rate" if family == "poisson" else "log_scale"
+        model.to(state[prior].dtype).load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise CheckpointError(
             f"{path} is damaged: {one_line(error)}; train or copy it again"

@@ -1,0 +1,91 @@
+"""One step of training: along the gradient, and to the optimum of what has a closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pvae_brian.models.closed_form import (
+    RunningMean,
+    has_free_prior,
+    has_free_scale,
+    set_prior,
+    set_scale,
+)
+from pvae_brian.models.gaussian_vae import GaussianVAE
+from pvae_brian.models.objective import weigh
+from pvae_brian.models.poisson_vae import PoissonVAE
+
+_MAX_GRADIENT = 500.0
+# Steps from one change of the scales to the next.
+_BETWEEN_SCALES = 10
+
+
+def make_step(
+    model: PoissonVAE | GaussianVAE,
+    beta: float,
+    learning_rate: float,
+    temperature: tuple[float, float],
+    closed_form: bool,
+    generator: torch.Generator,
+) -> Callable[[Tensor, float, float, float], np.ndarray]:
+    """Return what trains a model by one batch.
+
+    It takes the batch, the share of the learning rate and of beta, and the share of the training
+    that is done; it gives the batch's mean error, KL and sum of expected latents before the step.
+    """
+    free_prior = has_free_prior(model)
+    # With beta 0 rates cost nothing, and the best ones are infinite.
+    scaled = closed_form and beta > 0 and has_free_scale(model)
+    mean_rates, noise, kl = RunningMean(), RunningMean(), RunningMean()
+    # A prior that a bias can make up for needs no gradient: its optimum is known.
+    parameters = [
+        parameter
+        for name, parameter in model.named_parameters()
+        if not (free_prior and name == "log_rate")
+    ]
+    optimizer = torch.optim.Adamax(parameters, lr=learning_rate)
+    n_steps = 0
+
+    def step(batch: Tensor, factor: float, weight: float, done: float) -> np.ndarray:
+        nonlocal n_steps
+        posterior = model.posterior(batch)
+        energy = weigh(
+            model,
+            batch,
+            posterior,
+            temperature=_anneal(temperature, done),
+            generator=generator,
+        )
+        for group in optimizer.param_groups:
+            group["lr"] = factor * learning_rate
+        if scaled:
+            size = model.decoder.head.weight.detach().square().sum(dim=0)
+            noise_now = noise.update(posterior.mean.detach().mean(dim=0) * size)
+            kl_now = kl.update(posterior.kl.detach().mean(dim=0))
+        model.zero_grad()
+        energy.total(beta * weight).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT)
+        optimizer.step()
+        if free_prior:
+            prior = mean_rates.update(energy.mean_rates)
+            n_steps += 1
+            if scaled and weight > 0 and n_steps % _BETWEEN_SCALES == 0:
+                change = set_scale(model, noise_now, beta * weight * kl_now)
+                prior = prior * change
+                for mean, ratio in ((mean_rates, change), (noise, 1 / change), (kl, change)):
+                    mean.scale(ratio)
+            set_prior(model, prior)
+        return np.array(
+            [energy.reconstruction.item(), energy.kl.item(), energy.mean_rates.sum().item()]
+        )
+
+    return step
+
+
+def _anneal(temperature: tuple[float, float], done: float) -> float:
+    first, last = temperature
+    return first + (last - first) * min(1.0, 2 * done)
