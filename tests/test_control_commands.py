@@ -63,7 +63,11 @@ def test_simulate_then_report(run_here):
     assert "prior rate cost" in table
     assert "Its prior rate cost is the activity of its prior, no prediction" in table
     assert run_here("report", "RUN", "-o", "page.html").err == ""
-    assert "Its prior rate cost is the activity of its prior" in Path("page.html").read_text()
+    page = Path("page.html").read_text()
+    assert "Its prior rate cost is the activity of its prior" in page
+    assert "times the activity of its prior" in page
+    assert "Bits are those of the KL between normal latents" in page
+    assert "foretold, at" not in page
 
 
 def test_numbers_of_simulate_are_the_authors(run_here):

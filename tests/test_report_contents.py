@@ -26,6 +26,7 @@ from pvae_brian.report import build_page, collect_quantities, page_json, render_
 from pvae_brian.report.assumptions import collect_assumptions
 from pvae_brian.report.charts import collect_charts
 from pvae_brian.report.overview import typical_stimuli
+from pvae_brian.report.page.quantity import with_powers
 from pvae_brian.report.pictures import picture_shape
 from pvae_brian.runs import describe_provenance
 
@@ -213,10 +214,10 @@ def test_every_number_that_costs_rest_on_has_its_source_and_grade(shipped):
     for name, budget in BUDGETS.items():
         spike, rest = (a for a in assumptions if a.statement.startswith(f"{name}: "))
         assert (spike.grade, spike.source) == (budget.grade, budget.source)
-        assert budget.notes in spike.statement
+        assert with_powers(budget.notes) in spike.statement
         grade = "" if budget.rest_cost is None else budget.rest_grade or budget.grade
         assert rest.grade == grade
-        assert f"{shipped.costs[0].budget.cost_per_spike:.3g}" in assumptions[5].value
+        assert with_powers(f"{shipped.costs[0].budget.cost_per_spike:.3g}") in assumptions[5].value
         assert ("not stated" in rest.value) == (budget.rest_cost is None)
     hydrolysis = assumptions[-1]
     assert "50 kJ/mol" in hydrolysis.value

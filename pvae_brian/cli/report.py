@@ -19,18 +19,15 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "run_folder", metavar="RUN", help="a folder of 'pvae-brian simulate ... --save-run RUN'"
     )
-    shared.add_output(parser, "report.html", "where to save the page; the JSON goes beside it")
+    shared.add_output(
+        parser, "report.html", "where to save the page (.html); the JSON goes beside it"
+    )
     shared.add_budget(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    page_path = Path(options.output)
-    if page_path.suffix == ".json":
-        raise ValueError(
-            f"the page and its JSON must be two files, got {page_path} for the page; end it in "
-            ".html"
-        )
+    page_path = _page_path(options.output)
     for path in (page_path, page_path.with_suffix(".json")):
         check_writable(path, force=options.force)
     budget = shared.budget_keywords(options)
@@ -47,3 +44,20 @@ def run(options: argparse.Namespace) -> int:
         print(f"Note: {warning}")
     print(f"Report: {paths[0]}, and every number in {paths[1]}")
     return 0
+
+
+def _page_path(name: str) -> Path:
+    """Return where the page goes: a name without an ending gets .html, for browsers go by it."""
+    path = Path(name)
+    if path.suffix.lower() in (".html", ".htm"):
+        return path
+    if path.suffix == ".json":
+        raise ValueError(
+            f"the page and its JSON must be two files, got {path} for the page; end it in .html"
+        )
+    if path.suffix:
+        raise ValueError(f"the page is HTML, got {path} for it; end it in .html")
+    if path.is_dir():
+        # It says so.
+        check_writable(path)
+    return path.with_suffix(".html")

@@ -9,8 +9,9 @@ from scipy.constants import Avogadro
 from pvae_brian.analysis import Analysis
 from pvae_brian.metabolism import HYDROLYSIS, HYDROLYSIS_RANGE, EnergyBudget
 from pvae_brian.report.page.parts import Assumption
+from pvae_brian.report.page.quantity import with_powers
 
-_THIS_STUDY = "choice of this analysis"
+THIS_STUDY = "choice of this analysis"
 
 
 def collect_assumptions(analysis: Analysis) -> tuple[Assumption, ...]:
@@ -35,7 +36,7 @@ def _on_simulation(analysis: Analysis) -> Iterator[Assumption]:
         "A latent of the model is counted as one neuron. It is no neuron of any tissue or chip: "
         "read its cost as what as many spikes would cost there.",
         "",
-        _THIS_STUDY,
+        THIS_STUDY,
     )
     yield Assumption(
         f"Neurons are those of the model {record.neuron.name!r}, driven at a constant rate while a "
@@ -47,7 +48,7 @@ def _on_simulation(analysis: Analysis) -> Iterator[Assumption]:
         "The model knows counts per window, but no seconds: how long a window lasts is a choice. "
         "Rates in Hz, times and the cost of rest go with it.",
         "",
-        _THIS_STUDY,
+        THIS_STUDY,
         f"{record.window_s:g} s",
     )
     yield Assumption(
@@ -58,16 +59,24 @@ def _on_simulation(analysis: Analysis) -> Iterator[Assumption]:
 
 
 def _on_energy(analysis: Analysis) -> Iterator[Assumption]:
-    yield Assumption(
-        "Bits are those of the KL term. Averaged over stimuli it bounds the information that the "
-        "counts hold about the stimulus from above, so a bit of information costs more than a bit "
-        "of KL.",
-        "",
-        "the KL is mutual information and the divergence of the mean posterior from the prior",
-    )
+    if analysis.encoder.family == "poisson":
+        yield Assumption(
+            "Bits are those of the KL term. Averaged over stimuli it bounds the information that "
+            "the counts hold about the stimulus from above, so a bit of information costs more "
+            "than a bit of KL.",
+            "",
+            "the KL is mutual information and the divergence of the mean posterior from the prior",
+        )
+    else:
+        yield Assumption(
+            "Bits are those of the KL between normal latents. It does not bound the information "
+            "that the counts hold about the stimulus.",
+            "",
+            "the counts are drawn anew at the expected latents",
+        )
     budgets = [cost.budget for cost in analysis.costs]
     for budget in budgets:
-        yield from _on_budget(budget)
+        yield from describe_budget(budget)
     if any(budget.unit == "ATP" for budget in budgets):
         low, high = (end / 1e3 for end in HYDROLYSIS_RANGE)
         joules = next(c.joules_per_unit for c in analysis.costs if c.unit == "ATP")
@@ -79,12 +88,13 @@ def _on_energy(analysis: Analysis) -> Iterator[Assumption]:
         yield Assumption(
             "What the hydrolysis of ATP sets free. Only turns ATP into joules.",
             "B" if is_default else "",
-            default if is_default else f"{_THIS_STUDY}; {default}",
-            f"{joules * Avogadro / 1e3:.4g} kJ/mol, {joules:.2g} J per ATP",
+            default if is_default else f"{THIS_STUDY}; {default}",
+            with_powers(f"{joules * Avogadro / 1e3:.4g} kJ/mol, {joules:.2g} J per ATP"),
         )
 
 
-def _on_budget(budget: EnergyBudget) -> Iterator[Assumption]:
+def describe_budget(budget: EnergyBudget) -> Iterator[Assumption]:
+    """Yield what a spike costs under a budget, and what a second of rest does."""
     unit = budget.unit
     if budget.fan_out is None:
         parts = "all-in" if budget.scope == "all-in" else "propagation alone"
@@ -93,14 +103,16 @@ def _on_budget(budget: EnergyBudget) -> Iterator[Assumption]:
         beside = f" and {budget.propagation_cost:.3g} {unit}" if budget.propagation_cost else ""
         parts = f"{events}{beside}, {budget.scope}"
     yield Assumption(
-        f"{budget.name}: a spike. {budget.notes}".strip(),
+        f"{budget.name}: a spike. {with_powers(budget.notes)}".strip(),
         budget.grade,
         budget.source,
-        f"{budget.cost_per_spike:.3g} {unit} ({parts})",
+        with_powers(f"{budget.cost_per_spike:.3g} {unit} ({parts})"),
     )
     yield Assumption(
         f"{budget.name}: a second of rest, per neuron.",
         "" if budget.rest_cost is None else budget.rest_grade or budget.grade,
         "as above" if budget.rest_cost is not None else "not stated by the source",
-        "not stated" if budget.rest_cost is None else f"{budget.rest_cost:.3g} {unit} per second",
+        "not stated"
+        if budget.rest_cost is None
+        else with_powers(f"{budget.rest_cost:.3g} {unit} per second"),
     )

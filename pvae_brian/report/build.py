@@ -14,14 +14,13 @@ from pvae_brian.report.assumptions import collect_assumptions
 from pvae_brian.report.cautions import collect_cautions
 from pvae_brian.report.charts import collect_charts
 from pvae_brian.report.page.parts import Page
-from pvae_brian.report.page.quantity import format_number
+from pvae_brian.report.page.quantity import format_number, with_powers
 from pvae_brian.report.results import collect_quantities
 from pvae_brian.report.tables import collect_tables
 from pvae_brian.runs import Provenance
 
 # As people write them; another neuron model goes by its own name.
 _KINDS = {"poisson": "Poisson", "bernoulli": "Bernoulli", "sampler": "sampled Poisson"}
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def build_page(
@@ -71,8 +70,11 @@ def _headline(analysis: Analysis) -> str:
     kind = _KINDS.get(record.neuron.name, record.neuron.name)
     neurons = f"1 {kind} neuron" if record.n_latents == 1 else f"{record.n_latents} {kind} neurons"
     stimuli = "1 stimulus" if record.n_stimuli == 1 else f"{record.n_stimuli} stimuli"
+    # The prior of a control foretells nothing.
+    is_foretold = analysis.encoder.family == "poisson"
+    what = "what the prior rates foretold" if is_foretold else "the activity of its prior"
     # Without a prior rate there is nothing to hold against it.
-    foretold = f", {_number(ratio)} times what the prior rates foretold"
+    foretold = f", {_number(ratio)} times {what}"
     return (
         f"Looking at {stimuli}, {neurons} fired {_number(comparison.prior.measured)} spikes per "
         f"stimulus{foretold if math.isfinite(ratio.value) else ''}, at a cost of "
@@ -89,11 +91,7 @@ def _number(estimate: Estimate) -> str:
 
 def _in_words(x: float) -> str:
     """A number for a sentence: with a power of ten rather than 3.49e+10."""
-    text = format_number(x)
-    mantissa, _, exponent = text.partition("e")
-    if not (exponent and math.isfinite(x)):
-        return text
-    return f"{mantissa}\N{MULTIPLICATION SIGN}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return with_powers(format_number(x))
 
 
 def _arrays(analysis: Analysis) -> dict:

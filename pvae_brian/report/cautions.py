@@ -30,10 +30,26 @@ def collect_cautions(analysis: Analysis) -> tuple[str, ...]:
     return tuple(_cautions(analysis))
 
 
+def control_caution(analysis: Analysis) -> str | None:
+    """Return what must be said of the prior rate cost of a control, or None for a P-VAE."""
+    if analysis.encoder.family == "poisson":
+        return None
+    kl = analysis.comparison.clamp.poisson_kl.value
+    return (
+        "The model is a control, a Gaussian VAE with ReLU: its KL, and its bits, are of its normal "
+        "latents, know no rates and foretell no spikes. Its prior rate cost is the activity of its "
+        "prior, no prediction. Between the Poisson laws that were simulated the KL is "
+        f"{format_number(kl)} nats."
+    )
+
+
 def _cautions(analysis: Analysis) -> Iterator[str]:
     record, comparison = analysis.record, analysis.comparison
     fidelity, clamp, prior = comparison.fidelity, comparison.clamp, comparison.prior
     law = record.prediction
+    control = control_caution(analysis)
+    if control is not None:
+        yield control
     if record.neuron.name == "sampler":
         yield (
             "Counts were drawn from their laws, one draw per window: no spike was simulated. Leave "
@@ -62,7 +78,7 @@ def _cautions(analysis: Analysis) -> Iterator[str]:
         )
     # Of the rates, for neurons that are not Poisson fire another number of spikes.
     rates = clamp.clamped.over(prior.predicted)
-    if rates.low > 1.1 or rates.high < 0.9:
+    if control is None and (rates.low > 1.1 or rates.high < 0.9):
         yield (
             f"Posterior rates are {format_number(rates.value)} times the prior rates: the prior is "
             "not at its optimum for these stimuli, as of a model stopped early, or of stimuli "

@@ -201,7 +201,7 @@ def _features(analysis: Analysis) -> Iterator[Chart]:
         lambda ax: plots.plot_features(
             as_pictures(decoder_features(encoder), shape), cost, ax, n_shown=n_shown
         ),
-        height=6.0,
+        height=5.6,
     )
 
 

@@ -12,6 +12,8 @@ _PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3:
 # Units that take a prefix: joules and watts, also 'J per stimulus' and 'J/s'.
 _PREFIXED = re.compile(r"[JW](?=$|[ /])")
 _SPACE = "\N{NO-BREAK SPACE}"
+_POWER = re.compile(r"(?<=\d)e([+-]?)0*(\d+)")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _UNKNOWN = "not known"
 
 
@@ -98,6 +100,22 @@ def format_number(x: float, *, exact: bool = False, digits: int = 4) -> str:
     if not -4 <= exponent < 5:
         return f"{x:.{digits - 2}e}"
     return f"{x:.{max(0, digits - 1 - exponent)}f}"
+
+
+def with_powers(text: str) -> str:
+    """Write the numbers of a text with powers of ten, as a table has them.
+
+    Examples
+    --------
+    >>> with_powers("8.3e-20 J, 12.5 mV") == "8.3\\N{MULTIPLICATION SIGN}10⁻²⁰ J, 12.5 mV"
+    True
+    """
+
+    def power(match: re.Match) -> str:
+        exponent = (match[1].strip("+") + match[2]).translate(_SUPERSCRIPTS)
+        return f"\N{MULTIPLICATION SIGN}10{exponent}"
+
+    return _POWER.sub(power, text)
 
 
 def format_number_html(
