@@ -24,7 +24,7 @@ _FIRST_STEPS, _LATER_STEPS = 3.0, 1.25
 _NEGLIGIBLE = 1e-6
 # Rounds of prior, decoder and scale at the start, and how many images they look at.
 _ROUNDS = 16
-_IMAGES_AT_START = 10_000
+_IMAGES_AT_START = 4000
 
 
 def has_free_prior(model: PoissonVAE | GaussianVAE) -> bool:
@@ -92,19 +92,21 @@ def set_decoder(model: PoissonVAE | GaussianVAE, x: Tensor) -> None:
     """
     posterior = model.posterior(x)
     head = model.decoder.head
-    mean = posterior.mean.double()
-    noise = posterior.variance.double().mean(dim=0)
+    mean = posterior.mean
+    noise = posterior.variance.mean(dim=0)
     if head.bias is not None:
         # A bias is the weight of a latent that is always 1.
         mean = torch.cat([mean, torch.ones_like(mean[:, :1])], dim=1)
         noise = torch.cat([noise, torch.zeros_like(noise[:1])])
-    moments = mean.T @ mean / len(x) + torch.diag(noise)
+    # In double precision, for latents of large means are nearly collinear.
+    moments = (mean.T @ mean / len(x) + torch.diag(noise)).double()
     # In units in which all latents are of one size. For silent ones any weights are as good.
     size = moments.diagonal().sqrt()
     size = torch.where(size > 0, size, 1.0)
     moments = moments / size[:, None] / size
     moments.diagonal().fill_(1.0)
-    weight = torch.linalg.solve(moments, mean.T @ x.double() / len(x) / size[:, None]).T / size
+    products = (mean.T @ x / len(x)).double()
+    weight = torch.linalg.solve(moments, products / size[:, None]).T / size
     head.weight.copy_(weight[:, : model.n_latents])
     if head.bias is not None:
         head.bias.copy_(weight[:, -1])
