@@ -1,3 +1,4 @@
+from . import sweep
 from .analysis import Analysis, analyse
 from .comparison import Comparison, compare
 from .conversion import convert
@@ -71,5 +72,6 @@ __all__ = [
     "register_budget",
     "save_checkpoint",
     "simulate",
+    "sweep",
     "train",
 ]

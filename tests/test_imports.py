@@ -19,7 +19,9 @@ ROOMS = [
     "_files",
     "models",
     "data",
+    "seam",
     "encoder",
+    "gaussian_encoder",
     "loading",
     "neurons",
     "conversion",
@@ -33,6 +35,7 @@ ROOMS = [
     "decoding",
     "runs",
     "analysis",
+    "sweep",
     "report",
     "cli",
     "__main__",
@@ -74,7 +77,7 @@ def test_imports_point_one_way(path):
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import pvae_brian", ["torch", "brian2", "matplotlib", "numpy", "scipy"]),
+        ("import pvae_brian", ["torch", "brian2", "matplotlib", "numpy", "scipy", "pandas"]),
         ("import pvae_brian.cli", ["torch", "brian2", "matplotlib", "scipy"]),
         ("import pvae_brian.data", ["torch", "brian2", "matplotlib", "skimage", "sklearn"]),
         ("from pvae_brian import LatentNeurons, simulate", ["torch"]),
@@ -132,3 +135,21 @@ def test_missing_extra_is_named_and_the_rest_works(missing, call):
     result = run_python(code)
     assert result.returncode == 0, result.stderr
     assert 'pip install "pvae_brian[data]"' in result.stdout
+
+
+@pytest.mark.parametrize("missing", ["distributed", "pandas", "xarray"])
+def test_without_the_extra_for_sweeps_it_is_named_and_the_rest_works(missing):
+    code = (
+        f"import sys; sys.modules['{missing}'] = None\n"
+        "import pvae_brian\n"
+        "assert pvae_brian.train\n"
+        "try: pvae_brian.sweep.run\n"
+        "except ImportError as error: print(error)\n"
+        "from pvae_brian.cli import main\n"
+        "assert main(['sweep', 'study', '--preset', 'quick']) == 1"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    for text in (result.stdout, result.stderr):
+        assert f"sweeps need {missing}" in text
+        assert 'pip install "pvae_brian[sweep]"' in text
