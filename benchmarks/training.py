@@ -63,12 +63,12 @@ def main() -> None:
     for theirs in _train_theirs(options, images, held_out):
         _show("the authors' schedule", theirs)
 
-    reached = "reached" if ours.free_energy <= theirs.free_energy else "did not reach"
-    print(
-        f"Ours {reached} the free energy of the authors' schedule ({ours.free_energy:.3f} and "
-        f"{theirs.free_energy:.3f} on held-out patches), in {ours.seconds / theirs.seconds:.3f} of "
-        "its time."
-    )
+    both = f"({ours.free_energy:.3f} and {theirs.free_energy:.3f} on held-out patches)"
+    if ours.free_energy <= theirs.free_energy:
+        share = ours.seconds / theirs.seconds
+        print(f"Ours reached the free energy of the authors' schedule {both} in {share:.3f} of it.")
+    else:
+        print(f"Ours did not reach the free energy of the authors' schedule {both}.")
 
 
 def _train_ours(options: argparse.Namespace, images: np.ndarray, held_out: np.ndarray) -> Look:

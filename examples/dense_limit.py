@@ -9,8 +9,10 @@ Run it with the extra ``[data]`` installed (some seconds)::
 
     python examples/dense_limit.py
 
-Direction by direction, for a variance e of the patches above beta / 2, such a model gets to
-sqrt(2 beta e) - beta / 2; below, nothing is encoded and e is left.
+Along one principal component of the patches, of variance e, the model encodes w x and decodes by
+f, with f w = a = 1 - sqrt(beta / (2 e)) and f^2 = a sqrt(beta e / 2), which leaves a free energy of
+sqrt(2 beta e) - beta / 2; where e is below beta / 2, nothing is encoded and e is left. One latent
+is taken up by the mean of the counts, unless the decoder has a bias.
 """
 
 import numpy as np
@@ -20,13 +22,21 @@ from pvae_brian.data import natural_patches
 BETAS = (0.5, 1, 2, 4)
 
 
-def dense_limit(patches: np.ndarray, beta: float, n_latents: int) -> float:
-    """Return the free energy of the best dense model, shape of patches (n, height, width)."""
-    x = patches.reshape(len(patches), -1).astype(np.float64)
-    variances = np.linalg.eigvalsh(x.T @ x / len(x))[::-1]
-    is_used = (variances > beta / 2) & (np.arange(len(variances)) < n_latents)
-    used = np.sqrt(2 * beta * variances[is_used]) - beta / 2
-    return used.sum() + variances[~is_used].sum()
+def dense_limit(train: np.ndarray, test: np.ndarray, beta: float, n_latents: int) -> float:
+    """Return the free energy on test patches of the dense model that is best for training."""
+    train, test = (x.reshape(len(x), -1).astype(np.float64) for x in (train, test))
+    mean = train.mean(axis=0)
+    variance, directions = np.linalg.eigh((train - mean).T @ (train - mean) / len(train))
+    # The largest first.
+    variance, directions = variance[::-1], directions[:, ::-1]
+    seen = np.square((test - mean) @ directions).mean(axis=0)
+    is_used = (variance > beta / 2) & (np.arange(len(variance)) < n_latents - 1)
+    e, seen_used = variance[is_used], seen[is_used]
+    a = 1 - np.sqrt(beta / (2 * e))
+    noise = a * np.sqrt(beta * e / 2)
+    # The KL is w^2 / 2 times the variance that is seen.
+    cost = noise * seen_used / e
+    return float(((1 - a) ** 2 * seen_used + noise + cost).sum() + seen[~is_used].sum())
 
 
 def main() -> None:
@@ -34,8 +44,10 @@ def main() -> None:
     print("Free energy at infinite rates, on the patches of training and on held-out ones")
     for n_latents in (128, 256):
         for beta in BETAS:
-            train = dense_limit(patches.train, beta, n_latents)
-            test = dense_limit(patches.test, beta, n_latents)
+            train, test = (
+                dense_limit(patches.train, seen, beta, n_latents)
+                for seen in (patches.train, patches.test)
+            )
             print(f"K {n_latents:4d}, beta {beta:4g}: {train:7.2f} {test:7.2f}")
 
 

@@ -137,6 +137,9 @@ def test_the_start_leaves_what_has_no_closed_form():
         ("poisson", {}, (True, True, True)),
         ("poisson", {"encoder_bias": False}, (False, True, False)),
         ("poisson", {"excitatory_only": True}, (False, True, False)),
+        ("poisson", {"rate_clamp": 5.0}, (True, True, False)),
+        ("poisson", {"rate_offset": 0.1}, (True, True, False)),
+        ("poisson", {"rate_offset": 1e-7}, (True, True, True)),
         ("poisson", {"decoder_norm": True}, (True, False, False)),
         ("poisson", {"decoder": "mlp"}, (True, False, False)),
         ("gaussian-relu", {}, (False, True, False)),
@@ -158,3 +161,40 @@ def test_it_reaches_a_lower_free_energy_in_as_many_epochs():
         train(model, x, epochs=5, batch_size=100, tolerance=None, closed_form=closed_form)
         totals.append(float(evaluate(model, x).total(1.0)))
     assert totals[0] < totals[1]
+
+
+def sparse_images(n, n_inputs=16):
+    rng = fresh_generator()
+    return rng.poisson(0.5, (n, 6)) @ rng.normal(size=(6, n_inputs))
+
+
+@pytest.mark.parametrize("beta", [1e-4, 0.01, 0.1, 1.0, 4.0])
+def test_training_does_not_lose_what_the_start_has_won(beta):
+    # Where rates are high, steps of the size that low rates need would.
+    images = sparse_images(600)
+    model = PoissonVAE.from_config(PoissonVAEConfig(n_inputs=16, n_latents=8))
+    x = torch.as_tensor(images, dtype=torch.float32)
+    fit_start(model, x, beta)
+    start = float(evaluate(model, images).total(beta))
+    train(model, images, beta=beta)
+    assert float(evaluate(model, images).total(beta)) < start
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("is_same", [True, False])
+def test_rates_of_few_images_stay_finite(n, is_same):
+    # Their best rates are infinite, for images that are alike carry no information.
+    images = np.repeat(sparse_images(1), n, axis=0) if is_same else sparse_images(n)
+    model = PoissonVAE.from_config(PoissonVAEConfig(n_inputs=16, n_latents=8))
+    record = train(model, images, epochs=10)
+    assert record.mean_posterior_rate <= 8 * 1.3e4
+    # No worse than to encode nothing, and an image may be empty.
+    assert float(evaluate(model, images).total(1.0)) <= (images**2).sum(axis=1).mean() + 1e-6
+
+
+def test_what_is_added_to_rates_is_no_part_of_the_prior():
+    model, x = build(rate_offset=1.0), images(500)
+    train(model, x.numpy(), epochs=3, batch_size=100, tolerance=None)
+    posterior = model.posterior(x)
+    prior = model.log_rate.exp()
+    assert torch.allclose(prior, posterior.mean.mean(dim=0) - 1, rtol=1e-3)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare, norm, poisson
 
 from pvae_brian.models import PoissonVAE, PoissonVAEConfig, evaluate, free_energy
-from pvae_brian.models.closed_form import RunningMean, has_free_prior, set_prior
+from pvae_brian.models.closed_form import has_free_prior, set_prior
 from pvae_brian.models.layers import LinearMap, excitatory_clamp, soft_clamp
 from pvae_brian.models.relaxation import relaxed_counts
+from pvae_brian.models.steps import RunningMean
 
 from .chance import FALSE_ALARM, fresh_generator, fresh_seed
 

@@ -183,6 +183,7 @@ def test_a_user_s_own_module_cannot_be_saved(tmp_path):
         ({"config": {"n_inputs": 9, "n_latents": 4, "colour": "red"}}, "is damaged"),
         ({"config": {"n_inputs": 9, "n_latents": 5}}, "is damaged: .*size mismatch"),
         ({"config": {"n_inputs": 0, "n_latents": 4}}, "is damaged: n_inputs must be at least 1"),
+        ({"training": [1.0]}, "is damaged: its training record is a list"),
         ({"state": None}, "is damaged"),
         ({"state": {}}, "is damaged"),
         ({"state": {"log_rate": torch.zeros(4)}}, "is damaged: .*Missing key"),

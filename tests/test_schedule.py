@@ -70,3 +70,12 @@ def test_a_cosine_takes_all_epochs(epochs):
     n, factors = run(schedule, lambda k: 0.0)
     assert (n, schedule.plateau) == (epochs, None)
     assert sum(factors) == pytest.approx(epochs / 2)
+
+
+def test_what_rises_is_on_no_plateau():
+    n, _ = run(Plateau(30, 0.001), lambda k: 100.0 + k)
+    assert n == 30
+    # Nor what diverges, however small its changes are beside itself.
+    schedule = Plateau(30, 0.001)
+    run(schedule, lambda k: 100.0 if k == 0 else 1e9 + 1e5 * k)
+    assert not schedule.plateau

@@ -29,7 +29,7 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--model",
         default="poisson",
-        help="'poisson', or as a control 'gaussian-relu' or 'gaussian'",
+        help="'poisson', or as a control 'gaussian-relu', or 'gaussian', which has no spikes",
     )
     parser.add_argument("--latents", type=int, default=128, metavar="K", help="latent neurons")
     parser.add_argument("--beta", type=float, default=1.0, help="weight of the KL term")
@@ -55,12 +55,16 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     check_writable(options.output, force=options.force)
+    tolerance = shared.parse_number_or_none(options.tolerance, "--tolerance")
     from pvae_brian.data.choose import load_data
+    from pvae_brian.models import build_model, evaluate, save_checkpoint, train
+    from pvae_brian.models.training import check_settings
+
+    rate = {} if options.learning_rate is None else {"learning_rate": options.learning_rate}
+    check_settings(options.beta, **rate, tolerance=tolerance)
 
     # Without test images, so that all images of a file of one's own are trained on.
     images = load_data(options.data, n_test=0, seed=options.seed).train
-    from pvae_brian.models import build_model, save_checkpoint, train
-
     n_inputs = int(np.prod(images.shape[1:]))
     model = build_model(
         options.model,
@@ -82,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
-        tolerance=shared.parse_number_or_none(options.tolerance, "--tolerance"),
+        tolerance=tolerance,
         seed=options.seed,
         device=options.device,
         progress=True,
@@ -90,9 +94,10 @@ def run(options: argparse.Namespace) -> int:
     training = dataclasses.asdict(record) | {"data": options.data}
     save_checkpoint(model, options.output, training=training, force=options.force)
     if record.kl:
-        print(f"free energy            {record.free_energy[-1]:.4g}")
-        print(f"  squared error        {record.reconstruction[-1]:.4g}")
-        print(f"  KL, nats             {record.kl[-1]:.4g}")
+        energy = evaluate(model, images, seed=options.seed)
+        print(f"free energy            {energy.total(options.beta):.4g}, on these images")
+        print(f"  squared error        {energy.reconstruction:.4g}")
+        print(f"  KL, nats             {energy.kl:.4g}")
     if record.prior_rate_cost is not None:
         print(f"prior rate cost        {record.prior_rate_cost:.4g} spikes per stimulus")
         print(f"mean posterior spikes  {record.mean_posterior_rate:.4g} per stimulus")

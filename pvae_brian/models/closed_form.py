@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
 # A latent that never fires would have a prior rate of 0, of which there is no logarithm.
 _LEAST_RATE = 1e-8
-# One step changes a scale by no more than these factors, at the start and later.
+# One step changes a scale by no more than these factors, at the start and later, and leaves no
+# rate above this one: images that are few, or all alike, would have infinite rates.
 _FIRST_STEPS, _LATER_STEPS = 3.0, 1.25
+_LARGEST_RATE = 1e4
+# Of what is added to rates, this much changes nothing: the authors add the float32 epsilon.
+_NO_OFFSET = 1e-6
 # Below these, in squared error and nats, a latent counts for nothing and keeps its scale.
 _NEGLIGIBLE = 1e-6
 # Rounds of prior, decoder and scale at the start, and how many images they look at.
 _ROUNDS = 16
-_IMAGES_AT_START = 4000
+IMAGES_AT_START = 4000
+# Bounds the memory that the decoder's optimum takes.
+_AT_ONCE = 4096
 
 
 def has_free_prior(model: PoissonVAE | GaussianVAE) -> bool:
@@ -40,15 +46,27 @@ def has_free_prior(model: PoissonVAE | GaussianVAE) -> bool:
     )
 
 
+def has_linear_decoder(model: PoissonVAE | GaussianVAE) -> bool:
+    """Whether the expected error of the decoder has a closed form."""
+    return isinstance(model.decoder, Decoder) and model.decoder.is_linear
+
+
 def has_free_decoder(model: PoissonVAE | GaussianVAE) -> bool:
     """Whether the decoder is linear and free to take any weights."""
-    decoder = model.decoder
-    return isinstance(decoder, Decoder) and decoder.is_linear and decoder.head.norm_dim is None
+    return has_linear_decoder(model) and model.decoder.head.norm_dim is None
 
 
 def has_free_scale(model: PoissonVAE | GaussianVAE) -> bool:
-    """Whether rates can grow while the decoder shrinks, and the gains stay as they are."""
-    return has_free_prior(model) and has_free_decoder(model)
+    """Whether rates can grow while the decoder shrinks, and the gains stay as they are.
+
+    A clamp on the rate, or what is added to it, does not grow along.
+    """
+    return (
+        has_free_prior(model)
+        and has_free_decoder(model)
+        and model.rate_clamp is None
+        and model.rate_offset <= _NO_OFFSET
+    )
 
 
 @torch.no_grad()
@@ -65,7 +83,7 @@ def set_prior(model: PoissonVAE, mean_rates: Tensor) -> None:
     model : PoissonVAE
         A model that `has_free_prior`.
     mean_rates : Tensor, shape (n_latents,)
-        Mean posterior rates, without the clamp on the rate.
+        Mean posterior rates, without the clamp on the rate and without its offset.
     """
     log_rate = mean_rates.clamp_min(_LEAST_RATE).log().to(model.log_rate.dtype)
     model.encoder.head.bias -= log_rate - model.log_rate
@@ -90,22 +108,24 @@ def set_decoder(model: PoissonVAE | GaussianVAE, x: Tensor) -> None:
     x : Tensor, shape (n, n_inputs)
         Images.
     """
-    posterior = model.posterior(x)
     head = model.decoder.head
-    mean = posterior.mean
-    noise = posterior.variance.mean(dim=0)
-    if head.bias is not None:
-        # A bias is the weight of a latent that is always 1.
-        mean = torch.cat([mean, torch.ones_like(mean[:, :1])], dim=1)
-        noise = torch.cat([noise, torch.zeros_like(noise[:1])])
     # In double precision, for latents of large means are nearly collinear.
-    moments = (mean.T @ mean / len(x) + torch.diag(noise)).double()
+    moments = products = noise = 0.0
+    for batch in x.split(_AT_ONCE):
+        posterior = model.posterior(batch)
+        mean = posterior.mean.double()
+        if head.bias is not None:
+            # A bias is the weight of a latent that is always 1.
+            mean = torch.cat([mean, torch.ones_like(mean[:, :1])], dim=1)
+        moments = moments + mean.T @ mean / len(x)
+        products = products + mean.T @ batch.double() / len(x)
+        noise = noise + posterior.variance.double().sum(dim=0) / len(x)
+    moments.diagonal()[: model.n_latents] += noise
     # In units in which all latents are of one size. For silent ones any weights are as good.
     size = moments.diagonal().sqrt()
     size = torch.where(size > 0, size, 1.0)
     moments = moments / size[:, None] / size
     moments.diagonal().fill_(1.0)
-    products = (mean.T @ x / len(x)).double()
     weight = torch.linalg.solve(moments, products / size[:, None]).T / size
     head.weight.copy_(weight[:, : model.n_latents])
     if head.bias is not None:
@@ -141,6 +161,7 @@ def set_scale(
         The factors :math:`a_i`.
     """
     factor = ((noise + _NEGLIGIBLE) / (cost + _NEGLIGIBLE)).sqrt().clamp(1 / most, most)
+    factor = factor.minimum(_LARGEST_RATE / model.log_rate.exp()).clamp_min(1 / most)
     model.log_rate += factor.log()
     model.decoder.head.weight /= factor
     return factor
@@ -156,20 +177,19 @@ def noise_and_cost(model: PoissonVAE, x: Tensor, beta: float) -> tuple[Tensor, T
 
 @torch.no_grad()
 def fit_start(model: PoissonVAE | GaussianVAE, x: Tensor, beta: float) -> None:
-    """Fit prior, decoder and scale to the first images, with the encoder's weights as they are.
+    """Fit prior, decoder and scale to some images, with the encoder's weights as they are.
 
     The rates at the start then follow from beta and the data, not from a first guess.
 
     Parameters
     ----------
     model : PoissonVAE or GaussianVAE
-        A new model. What has no closed form in it stays as it is.
+        A model, new or trained before. What has no closed form in it stays as it is.
     x : Tensor, shape (n, n_inputs)
-        Images in random order.
+        `IMAGES_AT_START` images, drawn at random.
     beta : float
         Weight of the KL term.
     """
-    x = x[:_IMAGES_AT_START]
     # With beta 0 rates cost nothing, and the best ones are infinite.
     is_scaled = has_free_scale(model) and beta > 0
     for _ in range(_ROUNDS if is_scaled else 1):
@@ -179,22 +199,3 @@ def fit_start(model: PoissonVAE | GaussianVAE, x: Tensor, beta: float) -> None:
             set_decoder(model, x)
         if is_scaled:
             set_scale(model, *noise_and_cost(model, x, beta), most=_FIRST_STEPS)
-
-
-class RunningMean:
-    """An exponential moving average without bias at its start."""
-
-    def __init__(self, decay: float = 0.98):
-        self._decay = decay
-        self._sum: Tensor | float = 0.0
-        self._weight = 0.0
-
-    def update(self, value: Tensor) -> Tensor:
-        """Take in a value and return the mean so far."""
-        self._sum = self._decay * self._sum + (1 - self._decay) * value
-        self._weight = self._decay * self._weight + (1 - self._decay)
-        return self._sum / self._weight
-
-    def scale(self, factor: Tensor) -> None:
-        """Multiply all that was taken in."""
-        self._sum = self._sum * factor

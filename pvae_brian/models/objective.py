@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from pvae_brian.models.layers import Decoder
+from pvae_brian.models.closed_form import has_linear_decoder
 
 if TYPE_CHECKING:
     from pvae_brian.models.gaussian_vae import GaussianPosterior, GaussianVAE
@@ -22,7 +22,8 @@ class FreeEnergy(NamedTuple):
     reconstruction, kl : Tensor
         Squared error, and KL in nats, means over images.
     mean_rates : Tensor, shape (n_latents,)
-        Mean of the expected latents, without the clamp on the rate; no gradient flows through them.
+        Mean of the expected latents, without the clamp on the rate and without its offset; no
+        gradient flows through them.
     """
 
     reconstruction: Tensor
@@ -93,7 +94,7 @@ def weigh(
     generator: torch.Generator | None = None,
 ) -> FreeEnergy:
     """The same as `free_energy`, for a posterior that is known already."""
-    if isinstance(model.decoder, Decoder) and model.decoder.is_linear:
+    if has_linear_decoder(model):
         residual = x - model.decode(posterior.mean)
         size = model.decoder.head.effective_weight().square().sum(dim=0)
         reconstruction = residual.square().sum(dim=1) + posterior.variance @ size

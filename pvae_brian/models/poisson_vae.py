@@ -69,7 +69,7 @@ class PoissonPosterior:
     kl : Tensor, shape (n, n_latents)
         The model's KL term in nats.
     free_mean : Tensor, shape (n, n_latents)
-        Expected counts without the clamp on the rate.
+        Expected counts without the clamp on the rate and without its offset.
     """
 
     mean: Tensor
@@ -210,11 +210,11 @@ class PoissonVAE(nn.Module):
         """Return the law of the counts given images (n, n_inputs)."""
         log_gain = self.log_gain(x)
         mean = self.posterior_rates(log_gain)
-        is_clamped = self.rate_clamp is not None
+        is_free = self.rate_clamp is None and self.rate_offset == 0
         return PoissonPosterior(
             mean=mean,
             kl=self.kl_divergence(log_gain),
-            free_mean=self.posterior_rates(log_gain, clamped=False) if is_clamped else mean,
+            free_mean=mean if is_free else (self.log_rate + log_gain).exp(),
         )
 
     def decode(self, z: Tensor) -> Tensor:

@@ -82,12 +82,16 @@ class TrainingRecord:
 
     @property
     def converged(self) -> bool:
-        """Whether the prior rate cost is within 2 % of the mean posterior rates.
+        """Whether the prior rate cost is within 2 % of the mean posterior rates, at a plateau.
 
-        Of a Gaussian VAE, which has no prior rates, whether the free energy reached its plateau.
+        `train` keeps the prior of a P-VAE there where it can; so with an encoder bias this tells
+        whether the free energy reached its plateau, or all epochs were run if none was looked for.
+        A Gaussian VAE has no prior rates.
         """
+        if self.interrupted or self.plateau is False:
+            return False
         if self.prior_rate_cost is None:
-            return bool(self.plateau)
+            return True
         return abs(self.prior_rate_cost - self.mean_posterior_rate) <= _NEAR * (
             self.mean_posterior_rate
         )

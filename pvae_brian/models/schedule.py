@@ -35,7 +35,7 @@ class Cosine:
 class Plateau:
     """A constant learning rate until the free energy is on a plateau, then a linear fall to zero.
 
-    It is on a plateau when it fell over the last two epochs by less than ``tolerance`` of itself
+    It is on a plateau when it changed over the last two epochs by less than ``tolerance`` of itself
     per epoch. The fall of the learning rate, which takes 0.3 of all epochs, begins there, or where
     it must begin to end after the most epochs that are allowed.
 
@@ -73,5 +73,6 @@ class Plateau:
         if len(energies) - self._first <= _WATCHED:
             return False
         last = energies[-1]
-        fall = (energies[-1 - _WATCHED] - last) / _WATCHED
-        return fall < self._tolerance * abs(last)
+        change = abs(energies[-1 - _WATCHED] - last) / _WATCHED
+        # Of something that diverges all is small beside its last value.
+        return change < self._tolerance * min(abs(last), abs(energies[0]))

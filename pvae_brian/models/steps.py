@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from pvae_brian.models.closed_form import (
-    RunningMean,
     has_free_prior,
     has_free_scale,
     set_prior,
@@ -20,6 +19,8 @@ from pvae_brian.models.objective import weigh
 from pvae_brian.models.poisson_vae import PoissonVAE
 
 _MAX_GRADIENT = 500.0
+# Share of the training in which relaxed counts cool down.
+COOLED = 0.5
 # Steps from one change of the scales to the next.
 _BETWEEN_SCALES = 10
 
@@ -69,7 +70,10 @@ def make_step(
         model.zero_grad()
         energy.total(beta * weight).backward()
         torch.nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT)
-        optimizer.step()
+        if scaled:
+            _shorter_step(model, optimizer)
+        else:
+            optimizer.step()
         if free_prior:
             prior = mean_rates.update(energy.mean_rates)
             n_steps += 1
@@ -86,6 +90,41 @@ def make_step(
     return step
 
 
+@torch.no_grad()
+def _shorter_step(model: PoissonVAE, optimizer: torch.optim.Optimizer) -> None:
+    r"""Take a step, by :math:`1 / \sqrt{1 + r_i}` shorter where a latent's rate is high.
+
+    Adamax moves all weights alike, but at a high rate :math:`r` the spread of counts is
+    :math:`\sqrt{r}`, so that log gains and decoder columns are of size :math:`1 / \sqrt{r}`.
+    """
+    shares = (1 + model.log_rate.exp()).rsqrt()
+    encoder, decoder = model.encoder.head, model.decoder.head
+    steps = ((encoder.weight, shares[:, None]), (encoder.bias, shares), (decoder.weight, shares))
+    before = [parameter.clone() for parameter, _ in steps]
+    optimizer.step()
+    for (parameter, share), start in zip(steps, before, strict=True):
+        parameter.copy_(torch.lerp(start, parameter, share))
+
+
 def _anneal(temperature: tuple[float, float], done: float) -> float:
     first, last = temperature
-    return first + (last - first) * min(1.0, 2 * done)
+    return first + (last - first) * min(1.0, done / COOLED)
+
+
+class RunningMean:
+    """An exponential moving average without bias at its start."""
+
+    def __init__(self, decay: float = 0.98):
+        self._decay = decay
+        self._sum: Tensor | float = 0.0
+        self._weight = 0.0
+
+    def update(self, value: Tensor) -> Tensor:
+        """Take in a value and return the mean so far."""
+        self._sum = self._decay * self._sum + (1 - self._decay) * value
+        self._weight = self._decay * self._weight + (1 - self._decay)
+        return self._sum / self._weight
+
+    def scale(self, factor: Tensor) -> None:
+        """Multiply all that was taken in."""
+        self._sum = self._sum * factor

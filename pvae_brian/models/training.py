@@ -12,14 +12,22 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pvae_brian._checks import LARGEST_RATE, check_images, check_positive_integer, check_seed
-from pvae_brian.models.closed_form import fit_start, has_free_prior, set_prior
+from pvae_brian.models.closed_form import (
+    IMAGES_AT_START,
+    fit_start,
+    has_free_decoder,
+    has_free_prior,
+    has_linear_decoder,
+    set_decoder,
+    set_prior,
+)
 from pvae_brian.models.gaussian_vae import GaussianVAE
 from pvae_brian.models.interrupt import stop_on_interrupt
 from pvae_brian.models.objective import FreeEnergy, free_energy
 from pvae_brian.models.poisson_vae import PoissonVAE
 from pvae_brian.models.record import TrainingRecord
 from pvae_brian.models.schedule import Cosine, Plateau
-from pvae_brian.models.steps import make_step
+from pvae_brian.models.steps import COOLED, make_step
 
 _LEARNING_RATE, _LEARNING_RATE_OF_MLP = 0.02, 0.005
 # Bounds the memory that evaluation takes.
@@ -50,17 +58,17 @@ def train(
     rates are kept at their optimum, the mean posterior rates, where the encoder has a bias that can
     make up for it; otherwise they follow the gradient. With a linear decoder besides, and with
     ``closed_form``, training starts at the best decoder and scale of the rates for the encoder's
-    first weights, and keeps to the best scale: there the noise of each latent's spikes costs as
-    much as its KL term.
+    first weights, keeps to the best scale, where the noise of each latent's spikes costs as much
+    as its KL term, and ends at the best decoder for all images.
 
-    The learning rate stays until the free energy is on a plateau: until it fell over the last two
-    epochs by less than ``tolerance`` of itself per epoch. Then it falls linearly to zero over
+    The learning rate stays until the free energy is on a plateau: until it changed over the last
+    two epochs by less than ``tolerance`` of itself per epoch. Then it falls linearly to zero over
     another 3/7 of the epochs that were run.
 
     The error is exact with a linear decoder. With any other it is sampled by relaxed counts
     whose temperature falls linearly over the first half of the epochs. Ctrl-C ends the
     training after the step at hand; the model keeps what it has learned and the record says so.
-    The model ends on the CPU and in evaluation mode.
+    The model ends on the CPU and in evaluation mode, unless an error ends the training.
 
     Parameters
     ----------
@@ -88,7 +96,7 @@ def train(
     seed : int
         Of batches and samples.
     device : str
-        'cpu', 'cuda' or any other that torch knows.
+        'cpu', 'cuda' or another that torch knows and that has double precision.
     progress : bool
         Show a progress bar with the free energy, if on a terminal.
 
@@ -120,7 +128,7 @@ def train(
     seed = check_seed(seed)
     if learning_rate is None:
         learning_rate = _LEARNING_RATE if _is_linear(model) else _LEARNING_RATE_OF_MLP
-    _check_settings(beta, learning_rate, tolerance, warmup, temperature)
+    check_settings(beta, learning_rate, tolerance, warmup, temperature)
     place = _find_device(device)
 
     started = time.perf_counter()
@@ -130,14 +138,16 @@ def train(
     if tolerance is None:
         schedule = Cosine(epochs)
     else:
-        schedule = Plateau(epochs, tolerance, first=math.ceil(warmup * epochs))
+        # While beta rises, or sampled counts are still soft, a plateau says nothing.
+        moving = max(warmup, 0.0 if has_linear_decoder(model) else COOLED)
+        schedule = Plateau(epochs, tolerance, first=math.ceil(moving * epochs))
     means = []
     with (
         stop_on_interrupt() as interrupted,
         tqdm(total=epochs, unit="epoch", disable=None if progress else True) as bar,
     ):
         if closed_form:
-            fit_start(model, next(_batches(data, len(data), generator)), beta)
+            fit_start(model, next(_batches(data, IMAGES_AT_START, generator)), beta)
         # Inside, for torch takes seconds to load its optimisers.
         step = make_step(model, beta, learning_rate, temperature, closed_form, generator)
         energies = []
@@ -151,7 +161,7 @@ def train(
                 weight = min(1.0, done / (warmup * epochs)) if warmup else 1.0
                 total += len(batch) * step(batch, schedule.factor(done), weight, done / epochs)
                 n_done += len(batch)
-            if interrupted():
+            if n_done < len(data):
                 break
             mean = total / len(data)
             _check_finite(mean, learning_rate)
@@ -162,6 +172,8 @@ def train(
         # A plateau may be reached before all epochs are run.
         bar.total = bar.n
     model.eval()
+    if closed_form and means and has_free_decoder(model):
+        set_decoder(model, data)
     if has_free_prior(model):
         # Twice, for gains that come near their clamp move the rates a little as the prior moves.
         for _ in range(2):
@@ -262,7 +274,14 @@ def _check_config(model: PoissonVAE | GaussianVAE) -> None:
         )
 
 
-def _check_settings(beta, learning_rate, tolerance, warmup, temperature) -> None:
+def check_settings(
+    beta: float,
+    learning_rate: float = _LEARNING_RATE,
+    tolerance: float | None = None,
+    warmup: float = 0.0,
+    temperature: tuple[float, float] = (1.0, 1.0),
+) -> None:
+    """Raise ValueError if a setting of `train` is out of range: before long work, not after."""
     if not (math.isfinite(beta) and beta >= 0):
         raise ValueError(f"beta must be finite and not negative, got {beta}")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
@@ -287,10 +306,12 @@ def _find_device(name: str) -> torch.device:
 
 def _check_rates(mean_rates: Tensor) -> None:
     largest = float(mean_rates.max())
-    if largest > LARGEST_RATE:
+    # NaN is not below it either.
+    if not largest <= LARGEST_RATE:
         raise FloatingPointError(
             f"training diverged: a latent would fire {largest:.3g} spikes per image; scale the "
-            "images to about unit variance, as z-scored ones are"
+            "images to about unit variance, as z-scored ones are, or take a smaller learning_rate "
+            "or a larger beta"
         )
 
 
@@ -298,5 +319,5 @@ def _check_finite(mean: np.ndarray, learning_rate: float) -> None:
     if not np.isfinite(mean).all():
         raise FloatingPointError(
             f"the free energy is no longer finite; try a learning_rate below {learning_rate}, "
-            "a longer warm-up, or a rate_clamp"
+            "images of about unit variance, or a rate_clamp"
         )

@@ -102,6 +102,9 @@ def read_own(
     try:
         if version != _FORMAT_VERSION:
             raise ValueError(f"its format version is {version!r}")
+        training = data.get("training", {})
+        if not isinstance(training, dict):
+            raise ValueError(f"its training record is a {type(training).__name__}")
         # Older files do not say, and hold P-VAEs.
         family = data.get("family", "poisson")
         if family not in _FAMILIES:
@@ -118,7 +121,7 @@ def read_own(
         raise CheckpointError(
             f"{path} is damaged: {one_line(error)}; train or copy it again"
         ) from error
-    details = {"format": "pvae_brian", "training": data.get("training", {})}
+    details = {"format": "pvae_brian", "training": training}
     return model, details | {"versions": data.get("versions", {})}
 
 
