@@ -19,7 +19,9 @@ import numpy as np
 
 from pvae_brian.data import natural_patches
 
+# Those of the quick study, so that its models can be held against it.
 BETAS = (0.5, 1, 2, 4)
+N_TRAIN, N_TEST = 25_000, 2000
 
 
 def dense_limit(train: np.ndarray, test: np.ndarray, beta: float, n_latents: int) -> float:
@@ -40,7 +42,7 @@ def dense_limit(train: np.ndarray, test: np.ndarray, beta: float, n_latents: int
 
 
 def main() -> None:
-    patches = natural_patches(n_train=100_000, n_test=2000, seed=0)
+    patches = natural_patches(n_train=N_TRAIN, n_test=N_TEST, seed=0)
     print("Free energy at infinite rates, on the patches of training and on held-out ones")
     for n_latents in (128, 256):
         for beta in BETAS:

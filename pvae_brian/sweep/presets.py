@@ -12,7 +12,7 @@ PRESETS = MappingProxyType(
         "quick": Study(
             betas=(0.5, 1, 2, 4),
             n_latents=(128, 256),
-            n_train=50_000,
+            n_train=25_000,
         ),
         # The grid of the published sweep, which trained up to five seeds of each point:
         # --seeds 0 1 2 3 4 does so too.
