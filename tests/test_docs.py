@@ -19,11 +19,15 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # Packages whose names the docs list beside those of pvae_brian itself.
-ROOMS = [f"pvae_brian.{room}" for room in ("data", "decoding", "measures", "report", "runs")]
+ROOMS = [
+    f"pvae_brian.{room}" for room in ("data", "decoding", "measures", "report", "runs", "sweep")
+]
 PUBLIC_NAMES = [
     f"{module}.{name}"
     for module in ["pvae_brian", *ROOMS]
     for name in importlib.import_module(module).__all__
+    # A room has a page, not an entry.
+    if f"{module}.{name}" not in ROOMS
 ]
 
 
@@ -71,7 +75,8 @@ def test_the_reference_lists_every_public_name():
     listed = re.findall(
         r"^\.\. (?:auto)?(?:function|class|exception|data):: ([\w.]+)", directives, re.M
     )
-    assert [name for name in pvae_brian.__all__ if name not in listed] == []
+    names = [name for name in pvae_brian.__all__ if f"pvae_brian.{name}" not in ROOMS]
+    assert [name for name in names if name not in listed] == []
     rooms = re.findall(r"^\.\. automodule:: (\S+)", directives, re.M)
     assert [room for room in ROOMS if room not in rooms] == []
 

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import logging
 import re
+import shlex
 import sys
+from pathlib import Path
 
 import dask
 import numpy as np
 import pandas as pd
 import pytest
 from distributed import LocalCluster
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pvae_brian.cli import build_parser, main
-from pvae_brian.cli.sweep import _GRID, _SETTINGS
-from pvae_brian.sweep import Study, load_sweep, run, running
+from pvae_brian.cli.study_options import GRID as GRID_OPTIONS
+from pvae_brian.cli.study_options import SETTINGS as SETTINGS_OPTIONS
+from pvae_brian.cli.study_options import write_command
+from pvae_brian.metabolism import EnergyBudget
+from pvae_brian.models import FAMILIES
+from pvae_brian.sweep import (
+    PRESETS,
+    Study,
+    attempts,
+    compute_point,
+    load_sweep,
+    run,
+    running,
+)
+from pvae_brian.sweep.choosing import choose_study
 from pvae_brian.sweep.study import GRID
 
 from .sweep_examples import assert_comes_to, compute_alone, save_images, small_study
@@ -128,9 +147,87 @@ def test_options_take_the_place_of_a_preset(call):
 
 
 def test_every_field_of_a_study_is_an_option():
-    fields = {field for _, field, *_ in (*_GRID, *_SETTINGS)}
+    fields = {field for _, field, *_ in (*GRID_OPTIONS, *SETTINGS_OPTIONS)}
     assert fields == set(Study.__dataclass_fields__)
-    assert {field for _, field, *_ in _GRID} == set(GRID)
+    assert {field for _, field, *_ in GRID_OPTIONS} == set(GRID)
+
+
+def study_typed(command: str) -> tuple[str, Study]:
+    """Folder and study that a command means where nothing is begun."""
+    program, *words = shlex.split(command)
+    assert program == "pvae-brian"
+    options = vars(build_parser().parse_args(words))
+    given = {name: options[name] for name in Study.__dataclass_fields__ if name in options}
+    return options["folder"], choose_study(None, None, options["preset"], given)[0]
+
+
+def several_of(values):
+    return st.lists(values, min_size=1, max_size=3, unique=True).map(tuple)
+
+
+positive = st.floats(0, allow_infinity=False, exclude_min=True)
+
+
+@given(
+    st.builds(
+        Study,
+        betas=several_of(st.floats(0, allow_infinity=False).map(lambda beta: beta + 0.0)),
+        n_latents=several_of(st.integers(1, 10**6)),
+        seeds=several_of(st.integers(0, 2**31 - 1)),
+        models=several_of(st.sampled_from(FAMILIES)),
+        data=st.sampled_from(["natural", "my images.npy", "it's.npy", "-x.npy", "none"]),
+        n_train=st.integers(1, 10**9),
+        data_seed=st.sampled_from([0, 7]),
+        learning_rate=positive,
+        warmup=st.floats(0, 1),
+        tolerance=st.none() | st.just(0.001) | positive,
+        window_s=positive,
+        device=st.sampled_from(["auto", "numpy", "cython", "cpp_standalone"]),
+        budget=st.sampled_from(["attwell-laughlin-2001", "loihi"]),
+    ),
+    st.text(st.characters(exclude_categories=["C"]), min_size=1),
+)
+def test_the_command_that_is_written_means_the_same_study(study, folder):
+    found, again = study_typed(write_command(study, folder))
+    assert again == study
+    assert Path(found) == Path(folder)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_written_by_its_name(name):
+    study = dataclasses.replace(PRESETS[name], device="numpy")
+    command = f"pvae-brian sweep STUDY --preset {name} --device numpy"
+    assert write_command(study, "STUDY") == command
+    assert study_typed(command)[1] == study
+    other = dataclasses.replace(study, epochs=7)
+    assert "--preset" not in write_command(other, "STUDY")
+    assert study_typed(write_command(other, "STUDY"))[1] == other
+
+
+def test_a_budget_of_ones_own_is_written_as_its_file():
+    mine = EnergyBudget("mine", 1e9, 0.0, grade="C", source="a guess")
+    study = Study(betas=(1,), n_latents=(4,), budget=mine)
+    assert write_command(study, "x").endswith(" --latents 4 --budget mine.toml")
+    assert write_command(study, "x", budget_file="a b.toml").endswith(" --budget 'a b.toml'")
+
+
+def written_command() -> str:
+    return json.loads(Path("study/report.json").read_text())["reproduction"]["command"]
+
+
+def test_the_page_holds_a_command_that_makes_the_study_anew(call, scheduler):
+    """However it was made: here in two steps, and the last said neither grid nor settings."""
+    first = [*SMALL, "--betas", 0.5, "--latents", 4, "--tolerance", "none"]
+    assert call("study", *first)[0] == 0
+    assert call("study", "--betas", 2, 0.5, "--latents", 4)[0] == 0
+    status, _, err = call("study")
+    assert status == 0, err
+    _, _, _, *options = shlex.split(written_command())
+    status, _, err = call("new", *options)
+    assert status == 0, err
+    study, new = load_sweep("study"), load_sweep("new")
+    assert new.study == study.study
+    pd.testing.assert_frame_equal(new.table, study.table, check_exact=True)
 
 
 def test_help_has_an_example_and_defaults_that_are_right(capsys, monkeypatch):
@@ -174,6 +271,17 @@ def test_changed_settings_are_named(call):
     assert len(err.splitlines()) == 1
 
 
+def test_other_data_are_refused_when_all_is_done(call, tmp_path):
+    call("study", *SMALL)
+    np.save(tmp_path / "y.npy", np.load("images.npy") + 1)
+    page = Path("study/report.html").read_bytes()
+    status, out, err = call("study", "--data", "y.npy")
+    assert (status, out) == (1, "")
+    assert "for they are 'y.npy' and no longer 'images.npy'" in err
+    assert len(err.splitlines()) == 1
+    assert Path("study/report.html").read_bytes() == page
+
+
 def test_no_scheduler(call):
     with dask.config.set({"distributed.comm.timeouts.connect": "0.2s"}):
         status, _, err = call("study", *SMALL, "--scheduler", "tcp://127.0.0.1:1", cluster=False)
@@ -189,7 +297,26 @@ def test_failed_points_are_named_and_the_others_shown(call, tmp_path):
     assert err.splitlines()[-1].startswith("pvae-brian sweep: error: 4 points failed, all others")
     assert "poisson_beta-2_K-8_seed-0: " in err.splitlines()[-1]
     assert "All 0 points" in out
+    assert not Path("study/report.html").exists()
     assert len(pd.read_csv("study/table.csv")) == 0
+
+
+def test_a_page_of_the_points_that_did_not_fail(call, monkeypatch):
+    def compute(study, point, **keywords):
+        if point.beta == 2:
+            raise FloatingPointError("training diverged")
+        return compute_point(study, point, **keywords)
+
+    call("study", *SMALL, "--betas", 0.5, "--latents", 4)
+    before = Path("study/report.json").read_text()
+    monkeypatch.setattr(attempts, "compute_point", compute)
+    status, out, err = call("study", *SMALL)
+    assert status == 1
+    assert "2 points failed, all others in study are finished" in err.splitlines()[-1]
+    assert "All 2 points" in out
+    assert "Report: study/report.html" in out
+    assert Path("study/report.json").read_text() != before
+    assert json.loads(Path("study/report.json").read_text())["data"]["table"]["n_latents"] == [4, 8]
 
 
 def test_a_warning_is_one_line(call, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+from distributed import Client, get_task_stream
 
 from pvae_brian.sweep import load_sweep, run
 
@@ -117,6 +119,34 @@ def test_a_worker_is_killed(study, expected, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+SLOW_TO_DIE = """
+import sys
+from pvae_brian.cli import main
+from pvae_brian.sweep import cluster
+
+if __name__ == "__main__":
+    cluster._LAST_SECONDS = 1e-9
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_workers_that_are_slow_to_die_fail_nothing(study, tmp_path):
+    """On a busy machine they are killed and not gone when the sweep ends."""
+    script = tmp_path / "script.py"
+    script.write_text(SLOW_TO_DIE)
+    options = [*options_of(study), "--latents", 4, "--betas", 2, "--epochs", 1, "--workers", 2]
+    result = subprocess.run(
+        [sys.executable, script, "sweep", "study", *map(str, options), "--seeds", "0", "1"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=PATIENCE_S,
+    )
+    assert result.returncode == 0, result.stderr
+    told = {line.split(":")[0] for line in result.stderr.splitlines()}
+    assert told == {"2 points to compute", *finished(tmp_path)}
+
+
 def test_the_command_is_killed_and_run_again(study, expected, start, tmp_path):
     process = start(*options_of(study), "--workers", 2)
     before = wait_for(lambda: finished(tmp_path))
@@ -143,12 +173,13 @@ def test_the_command_is_killed_and_run_again(study, expected, start, tmp_path):
     assert list((tmp_path / "study" / "points").glob(".*")) == []
 
 
-def test_ctrl_c(study, start, tmp_path):
-    """On a terminal it reaches all processes of the group."""
+@pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["terminal", "main process alone"])
+def test_ctrl_c(study, start, tmp_path, send):
+    """On a terminal it reaches all processes of the group, from `kill -INT` only ours."""
     process = start(*options_of(study), "--seeds", 0, 1, 2, 3, "--workers", 1)
     wait_for(lambda: finished(tmp_path))
     family = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGINT)
+    send(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 130, error
     *_, last = error.splitlines()
@@ -194,8 +225,16 @@ def cluster(tmp_path) -> Iterator[str]:
 
 
 def test_a_cluster_over_tcp(study, expected, cluster, tmp_path, monkeypatch):
-    """Data by a relative path are found by workers with another working folder."""
+    """Two workers share the points, and find data by a relative path from another folder."""
     monkeypatch.chdir(os.path.dirname(study.data))
-    sweep = run(tmp_path / "study", study, scheduler=cluster, data="images.npy")
-    assert_comes_to(sweep, expected)
+    study = dataclasses.replace(study, betas=(2,), models=("poisson", "gaussian-relu"))
+    with Client(cluster, set_as_default=False) as watching:
+        watching.wait_for_workers(2, timeout=PATIENCE_S)
+        with get_task_stream(client=watching) as stream:
+            sweep = run(tmp_path / "study", study, scheduler=cluster, data="images.npy")
+    done = [task for task in stream.data if task["key"].startswith("pvae_brian_point")]
+    assert len(done) == 4
+    assert len({task["worker"] for task in done}) == 2
+    controls = compute_alone(dataclasses.replace(study, models=("gaussian-relu",)))
+    assert_comes_to(sweep, {p: v for p, v in expected.items() if p.beta == 2} | controls)
     assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == []

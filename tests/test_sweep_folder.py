@@ -14,16 +14,14 @@ from pvae_brian.sweep.folder import (
     DamagedPointError,
     StudyFile,
     changes,
-    check_place,
     check_same_study,
-    clear_leftovers,
-    locked,
     read_point,
     read_points,
     read_study,
     save_point,
     write_study,
 )
+from pvae_brian.sweep.place import check_place, clear_leftovers, locked
 from pvae_brian.sweep.point import versions
 from pvae_brian.sweep.quantities import COLUMNS
 
@@ -224,6 +222,8 @@ def test_changes_are_named_one_by_one(begun):
         check_same_study(study, settings, "0" * 64)
     with pytest.raises(ValueError, match=r"the data had the SHA-256 0{12}\.\.\. and now have 1"):
         check_same_study(study, study.settings, "1" * 64)
+    with pytest.raises(ValueError, match=r"they are 'elsewhere\.npy' and no longer 'natural'"):
+        check_same_study(study, study.settings | {"data": "elsewhere.npy"}, "1" * 64)
     check_same_study(study, study.settings, "0" * 64)
 
 
@@ -262,9 +262,12 @@ def test_a_folder_of_other_things_is_no_place(tmp_path):
 def test_one_at_a_time(tmp_path):
     with (
         locked(tmp_path),
-        pytest.raises(RuntimeError, match="another sweep is at work in"),
+        pytest.raises(RuntimeError, match="another sweep is at work in") as caught,
         locked(tmp_path),
     ):
         raise AssertionError
+    # On some file systems a kill leaves it behind.
+    (lock,) = tmp_path.iterdir()
+    assert f"remove {lock}: " in str(caught.value)
     with locked(tmp_path):
         pass

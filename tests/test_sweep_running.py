@@ -8,7 +8,7 @@ import math
 import multiprocessing
 import os
 import shutil
-import threading
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,20 @@ import xarray as xr
 from distributed import LocalCluster
 
 from pvae_brian.engine.standalone import has_compiler
-from pvae_brian.sweep import Point, Study, SweepError, compute_point, load_sweep, run, running
+from pvae_brian.sweep import (
+    Point,
+    Study,
+    SweepError,
+    attempts,
+    cluster,
+    compute_point,
+    load_sweep,
+    run,
+    running,
+)
 from pvae_brian.sweep.choosing import with_device
+from pvae_brian.sweep.folder import read_study
+from pvae_brian.sweep.progress import expected_cost
 
 from .sweep_examples import assert_comes_to, compute_alone, save_images, small_study
 
@@ -61,7 +73,7 @@ def counted(monkeypatch):
         computed.append(point.name)
         return compute_point(study, point, **keywords)
 
-    monkeypatch.setattr(running, "compute_point", count)
+    monkeypatch.setattr(attempts, "compute_point", count)
     return computed
 
 
@@ -171,8 +183,25 @@ def test_a_grid_may_grow_along_one_axis(done, study, scheduler, tmp_path, counte
 
 
 def test_the_longest_points_come_first(study, scheduler, tmp_path, counted):
-    run(tmp_path / "study", study, scheduler=scheduler, n_latents=(2, 16, 4))
-    assert [Point.parse(name).n_latents for name in counted] == [16, 16, 4, 4, 2, 2]
+    models = ("poisson", "gaussian-relu")
+    grid = {"betas": (1,), "n_latents": (2, 16, 4)}
+    run(tmp_path / "study", study, scheduler=scheduler, models=models, **grid)
+    points = [Point.parse(name) for name in counted]
+    # A control takes about twice as long.
+    assert [(point.model, point.n_latents) for point in points] == [
+        *(("gaussian-relu", 16), ("gaussian-relu", 4), ("gaussian-relu", 2)),
+        *(("poisson", 16), ("poisson", 4), ("poisson", 2)),
+    ]
+
+
+@pytest.mark.parametrize(("n_latents", "seconds"), [(128, 14), (256, 20), (512, 30)])
+def test_the_expected_cost_goes_with_seconds_that_were_measured(n_latents, seconds):
+    cost, reference, control = (
+        expected_cost(Point(model, 1, n, 0))
+        for model, n in (("poisson", n_latents), ("poisson", 256), ("gaussian-relu", n_latents))
+    )
+    assert cost / reference == pytest.approx(seconds / 20, rel=0.1)
+    assert 1.5 <= control / cost <= 2.5
 
 
 @pytest.mark.parametrize(
@@ -208,6 +237,38 @@ def test_other_data_are_refused_and_a_file_may_move(study, scheduler, tmp_path):
         run(folder, scheduler=scheduler, data=str(images), betas=(4,))
 
 
+def test_other_data_are_refused_though_nothing_is_left_to_do(
+    study, scheduler, tmp_path, counted, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    images = save_images(tmp_path / "x.npy")
+    one = dataclasses.replace(study, betas=(1,), n_latents=(4,), data="x.npy")
+    run("study", one, scheduler=scheduler)
+    np.save(tmp_path / "y.npy", np.load(images) + 1)
+    written = (tmp_path / "study" / "study.json").read_bytes()
+    for arguments in (
+        {"data": "y.npy"},
+        {"study": dataclasses.replace(one, data="y.npy")},
+    ):
+        with pytest.raises(ValueError, match=r"had .* they are 'y\.npy' and no longer 'x\.npy'"):
+            run("study", **arguments)
+    assert (tmp_path / "study" / "study.json").read_bytes() == written
+    # The same by another name: that is where they are from now on.
+    shutil.copy("x.npy", "copy.npy")
+    assert len(run("study", data="copy.npy").table) == 1
+    assert read_study(tmp_path / "study").settings["data"] == "copy.npy"
+    # Others by the same name.
+    shutil.copy("y.npy", "copy.npy")
+    with pytest.raises(ValueError, match="though they are asked for in the same way"):
+        run("study", data="copy.npy")
+    with pytest.raises(FileNotFoundError, match=r"there are no data 'z\.npy'"):
+        run("study", data="z.npy")
+    # What is gone, or not asked for, is not compared.
+    assert len(run("study").table) == 1
+    (tmp_path / "copy.npy").unlink()
+    assert len(run("study", data="copy.npy").table) == len(counted) == 1
+
+
 def test_a_damaged_point_is_named_and_computed_again(done, expected, scheduler, tmp_path, counted):
     folder = shutil.copytree(done.folder, tmp_path / "study")
     model = folder / "points" / "poisson_beta-2_K-4_seed-0" / "model.pt"
@@ -228,21 +289,21 @@ def test_points_of_other_versions_are_told_of(done, scheduler, tmp_path, monkeyp
 
 def test_what_fails_does_not_stop_the_others(study, scheduler, tmp_path, monkeypatch):
     folder = tmp_path / "study"
-    attempts = []
+    tried = []
 
     def compute(study, point, **keywords):
-        attempts.append(point)
+        tried.append(point)
         if point.beta == 2 and point.n_latents == 4:
             raise FloatingPointError("training diverged: too fast")
         return compute_point(study, point, **keywords)
 
     with monkeypatch.context() as patch:
-        patch.setattr(running, "compute_point", compute)
+        patch.setattr(attempts, "compute_point", compute)
         with pytest.raises(SweepError, match=r"1 point failed, .* training diverged") as caught:
             run(folder, study, scheduler=scheduler)
     assert caught.value.reasons == {"poisson_beta-2_K-4_seed-0": "training diverged: too fast"}
     # It would diverge again.
-    assert len(attempts) == 4
+    assert len(tried) == 4
     sweep = load_sweep(folder)
     assert [point.name for point in sweep.missing] == ["poisson_beta-2_K-4_seed-0"]
     assert len(pd.read_csv(folder / "table.csv")) == len(sweep.table) == 3
@@ -251,22 +312,22 @@ def test_what_fails_does_not_stop_the_others(study, scheduler, tmp_path, monkeyp
 
 
 def test_what_may_pass_is_tried_again(study, scheduler, tmp_path, monkeypatch):
-    attempts = []
+    tried = []
 
     def compute(study, point, **keywords):
-        attempts.append(point)
-        if len(attempts) < 3:
+        tried.append(point)
+        if len(tried) < 3:
             raise OSError("the network is down")
         return compute_point(study, point, **keywords)
 
-    monkeypatch.setattr(running, "compute_point", compute)
+    monkeypatch.setattr(attempts, "compute_point", compute)
     one = {"betas": (1,), "n_latents": (4,)}
     with pytest.raises(SweepError, match="the network is down"):
         run(tmp_path / "study", study, scheduler=scheduler, retries=1, **one)
-    assert len(attempts) == 2
-    attempts.clear()
+    assert len(tried) == 2
+    tried.clear()
     assert len(run(tmp_path / "other", study, scheduler=scheduler, retries=2, **one).table) == 1
-    assert len(attempts) == 3
+    assert len(tried) == 3
 
 
 def test_an_interrupt_keeps_what_is_finished(study, scheduler, tmp_path, monkeypatch):
@@ -316,17 +377,24 @@ def test_a_study_or_a_preset(study, tmp_path):
         run(tmp_path / "study", study, gamma=1)
 
 
-def test_a_cluster_without_workers_is_told_of(study, tmp_path):
+def test_a_cluster_without_workers_is_told_of(study, tmp_path, monkeypatch):
+    warn = warnings.warn
+
+    def warn_and_scale(message, *rest, **keywords):
+        warn(message, *rest, **keywords)
+        if "has no workers yet" in str(message):
+            empty.scale(1)
+
+    monkeypatch.setattr(cluster.warnings, "warn", warn_and_scale)
     with LocalCluster(
         n_workers=0,
         processes=False,
         dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
-    ) as cluster:
-        threading.Timer(2, cluster.scale, [1]).start()
+    ) as empty:
         one = {"betas": (1,), "n_latents": (4,)}
         with pytest.warns(UserWarning, match="has no workers yet; the points wait for them"):
-            sweep = run(tmp_path / "study", study, scheduler=cluster.scheduler_address, **one)
+            sweep = run(tmp_path / "study", study, scheduler=empty.scheduler_address, **one)
     assert len(sweep.table) == 1
 
 

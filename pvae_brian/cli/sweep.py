@@ -12,74 +12,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pvae_brian.cli import options as shared
+from pvae_brian.cli.study_options import GRID, SETTINGS, write_command
 
 if TYPE_CHECKING:
     from pvae_brian.sweep import Sweep
 
 
-def _number_or_none(text: str) -> float | None:
-    return None if text.lower() == "none" else float(text)
-
-
-# Options that are fields of a study: flag, field, type, whether several, name of a value, help.
-_GRID = (
-    ("--betas", "betas", float, True, "B", "weights of the KL term"),
-    ("--latents", "n_latents", int, True, "K", "numbers of latent neurons"),
-    ("--seeds", "seeds", int, True, "S", "each model is trained once from each (default: 0)"),
-    (
-        "--models",
-        "models",
-        str,
-        True,
-        "MODEL",
-        "families: poisson, and as controls gaussian-relu and gaussian (default: poisson "
-        "gaussian-relu)",
-    ),
-)
-_SETTINGS = (
-    ("--data", "data", str, False, "WHAT", "as for 'train' (default: natural)"),
-    ("--n-train", "n_train", int, False, "N", "images to train on, at most (default: 100000)"),
-    ("--n-test", "n_test", int, False, "N", "held-out images to simulate (default: 2000)"),
-    ("--data-seed", "data_seed", int, False, "S", "of the choice of images (default: 0)"),
-    ("--epochs", "epochs", int, False, "N", "passes over the images, at most (default: 50)"),
-    ("--batch-size", "batch_size", int, False, "N", "images per step (default: 200)"),
-    ("--learning-rate", "learning_rate", float, False, "R", "at the start (default: 0.02)"),
-    (
-        "--warmup",
-        "warmup",
-        float,
-        False,
-        "SHARE",
-        "of the epochs in which beta rises from 0 (default: 0.0)",
-    ),
-    (
-        "--tolerance",
-        "tolerance",
-        _number_or_none,
-        False,
-        "T",
-        "training ends after the free energy falls by less than this share of it per epoch; 'none' "
-        "for all epochs (default: 0.001)",
-    ),
-    ("--window", "window_s", float, False, "S", "window in seconds (default: 1)"),
-    ("--steps", "n_steps", int, False, "N", "time steps per window (default: 100)"),
-    (
-        "--device",
-        "device",
-        str,
-        False,
-        "NAME",
-        "what simulates: 'auto', 'numpy', 'cython' or 'cpp_standalone' (default: auto)",
-    ),
-    (
-        "--budget",
-        "budget",
-        str,
-        False,
-        "NAME",
-        "energy budget, as for 'simulate' (default: attwell-laughlin-2001)",
-    ),
-)
 _SHOWN = {
     "model": "model",
     "beta": "beta",
@@ -113,7 +51,7 @@ def add_parser(commands) -> None:
     )
     grid = parser.add_argument_group("grid", "may grow from run to run")
     settings = parser.add_argument_group("settings", "common to all points of a study")
-    for group, options in ((grid, _GRID), (settings, _SETTINGS)):
+    for group, options in ((grid, GRID), (settings, SETTINGS)):
         for flag, field, kind, is_several, metavar, text in options:
             group.add_argument(
                 flag,
@@ -139,7 +77,8 @@ def add_parser(commands) -> None:
         type=int,
         default=2,
         metavar="N",
-        help="attempts after the first at a point whose worker died",
+        help="attempts after the first at a point whose worker died; on a cluster of --scheduler "
+        "its own allowed-failures counts those that died",
     )
     parser.set_defaults(run=run)
 
@@ -149,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
 
     changes = {
         field: getattr(options, field)
-        for _, field, *_ in (*_GRID, *_SETTINGS)
+        for _, field, *_ in (*GRID, *SETTINGS)
         if hasattr(options, field)
     }
     with _warnings_in_one_line():
@@ -172,11 +111,18 @@ def run(options: argparse.Namespace) -> int:
             )
             return _INTERRUPTED
         except sweep.SweepError:
-            _show(sweep.load_sweep(options.folder))
+            _tell(sweep.load_sweep(options.folder), options)
             raise
-    _show(found)
-    _report(found, options.typed)
+        _tell(found, options)
     return 0
+
+
+def _tell(found: Sweep, options: argparse.Namespace) -> None:
+    """Show the table, and the answers that its rows allow."""
+    _show(found)
+    if len(found.table):
+        budget = getattr(options, "budget", None)
+        _report(found, write_command(found.study, options.folder, budget_file=budget))
 
 
 def _report(found: Sweep, command: str) -> None:

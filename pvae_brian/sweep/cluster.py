@@ -51,7 +51,8 @@ def connected(scheduler: str | None, n_workers: int, retries: int) -> Iterator[C
     n_workers : int
         Processes of our own, without one.
     retries : int
-        So many of our workers may die over a task before it is given up.
+        So many of our workers may die over a task before it is given up. A running cluster has a
+        number of its own.
 
     Raises
     ------
@@ -81,6 +82,8 @@ def connected(scheduler: str | None, n_workers: int, retries: int) -> Iterator[C
 
 
 def _local_cluster(n_workers: int) -> LocalCluster:
+    # After Ctrl-C it tells at exit of processes that it ends, below our last words.
+    logging.getLogger("distributed.process").setLevel(logging.WARNING)
     try:
         with _ctrl_c_waits():
             return LocalCluster(
@@ -118,6 +121,11 @@ def _ctrl_c_waits() -> Iterator[None]:
 
 
 async def _end_workers(cluster: LocalCluster) -> None:
-    await asyncio.gather(
-        *(nanny.close(timeout=_LAST_SECONDS) for nanny in cluster.workers.values())
+    ends = await asyncio.gather(
+        *(nanny.close(timeout=_LAST_SECONDS) for nanny in cluster.workers.values()),
+        return_exceptions=True,
     )
+    for end in ends:
+        # A timeout: it is killed, and on a busy machine not gone yet. No result waits for that.
+        if isinstance(end, BaseException) and not isinstance(end, asyncio.TimeoutError):
+            raise end

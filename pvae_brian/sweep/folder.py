@@ -1,4 +1,4 @@
-"""The folder of a sweep: what is in it is whole, checked, and of one study."""
+"""The files of a sweep: whole, checked, and of one study."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from pvae_brian._files import make_beside, move_folder, write_whole
 from pvae_brian.runs.files import digest_file
@@ -24,7 +22,6 @@ from pvae_brian.sweep.study import Point, in_order
 STUDY = "study.json"
 POINTS = "points"
 POINT = "point.json"
-LOCK = ".lock"
 _FORMATS = {STUDY: "pvae_brian sweep", POINT: "pvae_brian sweep point"}
 _FORMAT_VERSION = 1
 _KINDS = {name: column.kind for column in COLUMNS for name in column.names()}
@@ -69,64 +66,6 @@ class SavedPoint:
     point: Point
     values: dict[str, float | int | bool]
     notes: dict[str, object]
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep others from working in a folder, or raise if somebody is at work there.
-
-    Raises
-    ------
-    RuntimeError
-        If another process holds it. A killed one holds nothing.
-    """
-    lock = FileLock(folder / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise RuntimeError(
-            f"another sweep is at work in {folder}; wait until it ends, or choose another folder"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def check_place(folder: Path) -> None:
-    """Raise unless a sweep is there, or may be made there.
-
-    Raises
-    ------
-    FileNotFoundError, NotADirectoryError
-        If what it goes into is no folder, or if something else has its name.
-    FileExistsError
-        If it is a folder of other things.
-    """
-    if not folder.exists():
-        if not folder.parent.is_dir():
-            raise FileNotFoundError(f"the folder {folder.parent} does not exist; make it first")
-        return
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is no folder; choose another name")
-    others = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-    if others and not (folder / STUDY).exists():
-        raise FileExistsError(
-            f"{folder} holds no sweep but other things ({', '.join(sorted(others)[:3])}); choose "
-            "another folder"
-        )
-
-
-def clear_leftovers(folder: Path) -> None:
-    """Remove what killed sweeps left half done; we hold the lock, so none is going on."""
-    for place in (folder, folder / POINTS):
-        for leftover in place.glob(".*"):
-            if leftover.suffix not in (".part", ".old"):
-                continue
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink()
 
 
 def write_study(folder: Path, study: StudyFile) -> None:
@@ -195,9 +134,15 @@ def check_same_study(before: StudyFile, settings: Mapping[str, object], data_sha
     """Raise ValueError, naming each change, unless a study may go on with these settings."""
     found = changes(before.settings, settings)
     if not found and before.data["sha256"] != data_sha256:
+        old, new = before.settings["data"], settings["data"]
+        how = (
+            "though they are asked for in the same way"
+            if new == old
+            else f"for they are {new!r} and no longer {old!r}"
+        )
         found = [
             f"the data had the SHA-256 {before.data['sha256'][:12]}... and now have "
-            f"{data_sha256[:12]}..., though they are asked for in the same way"
+            f"{data_sha256[:12]}..., {how}"
         ]
     if found:
         raise ValueError(

@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import operator
 import os
-import uuid
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-
-from distributed import KilledWorker, as_completed
 
 from pvae_brian._checks import check_positive_integer
 from pvae_brian.data.choose import BUILT_IN
-from pvae_brian.engine import BuildError
 from pvae_brian.engine.pool import cores
+from pvae_brian.sweep.attempts import Failure, compute_points
 from pvae_brian.sweep.choosing import choose_study, with_device
-from pvae_brian.sweep.cluster import check_main, connected
+from pvae_brian.sweep.cluster import check_main
 from pvae_brian.sweep.folder import (
     SavedPoint,
     StudyFile,
-    check_place,
     check_same_study,
-    clear_leftovers,
-    locked,
     read_points,
     read_study,
     save_point,
     write_study,
 )
-from pvae_brian.sweep.point import PointResult, compute_point, digest_data, load_images, versions
-from pvae_brian.sweep.progress import Progress, expected_cost
+from pvae_brian.sweep.place import check_place, clear_leftovers, locked
+from pvae_brian.sweep.point import digest_data, load_images, versions
+from pvae_brian.sweep.progress import Progress
 from pvae_brian.sweep.results import Sweep, make_sweep, write_tables
 from pvae_brian.sweep.study import Point, Study, in_order
-
-# Another attempt would come to the same.
-_FINAL = (ArithmeticError, ValueError, TypeError, ImportError, FileNotFoundError, BuildError)
 
 
 class SweepError(RuntimeError):
@@ -58,11 +48,6 @@ class SweepError(RuntimeError):
             f"{n_failed} failed, all others in {folder} are finished and kept; run the "
             f"sweep again to retry ({told})"
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Failure:
-    reason: str
 
 
 def run(
@@ -97,7 +82,8 @@ def run(
         Worker processes on this machine: by default one per core.
     retries : int
         How often a point is tried again after a worker died or a system call failed. What would
-        fail again, such as training that diverges, is not.
+        fail again, such as training that diverges, is not. Deaths of the workers of a ``scheduler``
+        are counted by itself, up to its ``distributed.scheduler.allowed-failures``.
     progress : bool
         Tell of each point on standard error, with a bar on a terminal.
     **changes
@@ -112,7 +98,7 @@ def run(
     Raises
     ------
     TypeError, ValueError
-        If a setting is wrong, or another one than the folder was begun with.
+        If a setting is wrong, or it or the data are others than the folder was begun with.
     FileNotFoundError, FileExistsError, NotADirectoryError
         If the data are not there, or the folder cannot be a sweep's.
     RuntimeError
@@ -169,7 +155,8 @@ def run(
         else:
             saved = {}
         todo = [point for point in asked if point not in saved]
-        if todo:
+        is_given = study is not None or preset is not None or "data" in changes
+        if todo or (is_given and _may_differ(begun.settings["data"], chosen.data)):
             images = load_images(chosen) if images is None else images
             chosen = with_device(chosen, len(images.test))
             sha256 = digest_data(images)
@@ -190,10 +177,10 @@ def run(
         reasons = {}
         try:
             with Progress(progress and bool(todo), todo, len(saved)) as shown:
-                outcomes = _compute(chosen, todo, begun, scheduler, n_workers, retries)
+                outcomes = compute_points(chosen, todo, begun, scheduler, n_workers, retries)
                 with contextlib.closing(outcomes):
                     for point, outcome in outcomes:
-                        if isinstance(outcome, _Failure):
+                        if isinstance(outcome, Failure):
                             reasons[point.name] = outcome.reason
                             shown.finished(point, f"failed: {outcome.reason}")
                         else:
@@ -208,66 +195,12 @@ def run(
     return sweep
 
 
-def _compute(
-    study: Study,
-    todo: list[Point],
-    file: StudyFile,
-    scheduler: str | None,
-    n_workers: int,
-    retries: int,
-) -> Iterator[tuple[Point, PointResult | _Failure]]:
-    """Yield each point with what came of it, as they end."""
-    if not todo:
-        return
-    if study.data not in BUILT_IN:
-        # A worker may have another working folder.
-        study = dataclasses.replace(study, data=str(Path(study.data).expanduser().absolute()))
-    with connected(scheduler, min(n_workers, len(todo)), retries) as client:
-        points = {}
-        for point in sorted(todo, key=lambda point: -expected_cost(point)):
-            future = client.submit(
-                _attempt,
-                study,
-                point,
-                file.data["sha256"],
-                # Of our own: the cluster may be working for others too.
-                key=f"pvae_brian_point-{uuid.uuid4().hex}",
-                priority=expected_cost(point),
-                retries=retries,
-                pure=False,
-            )
-            points[future.key] = point, future
-        finished = as_completed([future for _, future in points.values()], loop=client.loop)
-        for future in finished:
-            point, _ = points.pop(future.key)
-            yield point, _outcome(future)
-            # The worker forgets the result with the last reference to it.
-            future.release()
-
-
-def _attempt(study: Study, point: Point, data_sha256: str) -> PointResult | _Failure:
-    """Compute a point on a worker; what is raised is tried again."""
-    try:
-        return compute_point(study, point, data_sha256=data_sha256)
-    except _FINAL as error:
-        return _Failure(_one_line(error))
-
-
-def _outcome(future) -> PointResult | _Failure:
-    if future.status == "finished":
-        return future.result()
-    if future.status == "error":
-        error = future.exception()
-        if isinstance(error, KilledWorker):
-            return _Failure("each worker that computed it died; is there memory enough?")
-        return _Failure(_one_line(error))
-    raise ConnectionError(
-        "the connection to the scheduler is lost; finished points are kept, run the sweep again"
-    )
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _may_differ(before: str, now: str) -> bool:
+    """Whether data that nobody needs any more may be others than the points were made from."""
+    if now != before:
+        return True
+    # What is no longer there cannot be compared, and its points may be read all the same.
+    return now not in BUILT_IN and Path(now).expanduser().exists()
 
 
 def _tell_of_damage(damaged: dict[Point, str]) -> None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
-import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pvae_brian._checks import check_positive_integer
-from pvae_brian.engine.devices import DEVICES
 from pvae_brian.metabolism import EnergyBudget, find_budget
 from pvae_brian.models import FAMILIES
+from pvae_brian.sweep.checking import (
+    by_name,
+    check_beta,
+    check_budget,
+    check_data,
+    check_device,
+    check_model,
+    check_seed,
+    number_that,
+    or_none,
+    positive,
+    several,
+)
 
 # What tells the points of a study apart; all else is common to them.
 GRID = ("betas", "n_latents", "seeds", "models")
-# Integers in NetCDF files are signed and have 32 bits.
-_MOST_SEEDS = 2**31
 _NAME = re.compile(r"(?P<model>[a-z-]+)_beta-(?P<beta>[^_]+)_K-(?P<n>\d+)_seed-(?P<seed>\d+)")
 
 
@@ -51,10 +59,10 @@ class Point:
     seed: int
 
     def __post_init__(self):
-        object.__setattr__(self, "model", _check_model(self.model))
-        object.__setattr__(self, "beta", _check_beta(self.beta))
+        object.__setattr__(self, "model", check_model(self.model))
+        object.__setattr__(self, "beta", check_beta(self.beta))
         object.__setattr__(self, "n_latents", check_positive_integer(self.n_latents, "n_latents"))
-        object.__setattr__(self, "seed", _check_seed(self.seed))
+        object.__setattr__(self, "seed", check_seed(self.seed))
 
     @property
     def name(self) -> str:
@@ -156,25 +164,25 @@ class Study:
 
     def __post_init__(self):
         checks = {
-            "betas": _several("betas", _check_beta),
-            "n_latents": _several(
+            "betas": several("betas", check_beta),
+            "n_latents": several(
                 "n_latents", lambda value: check_positive_integer(value, "n_latents")
             ),
-            "seeds": _several("seeds", _check_seed),
-            "models": _several("models", _check_model),
-            "data": _check_data,
-            "data_seed": _check_seed,
-            "learning_rate": _number("learning_rate", "positive", lambda x: x > 0),
-            "warmup": _number("warmup", "between 0 and 1", lambda x: 0 <= x <= 1),
-            "tolerance": _or_none(
-                _number("tolerance", "a finite number, not negative, or None", lambda x: x >= 0)
+            "seeds": several("seeds", check_seed),
+            "models": several("models", check_model),
+            "data": check_data,
+            "data_seed": check_seed,
+            "learning_rate": number_that("learning_rate", "positive", lambda x: x > 0),
+            "warmup": number_that("warmup", "between 0 and 1", lambda x: 0 <= x <= 1),
+            "tolerance": or_none(
+                number_that("tolerance", "a finite number, not negative, or None", lambda x: x >= 0)
             ),
-            "window_s": _number("window_s", "positive", lambda x: x > 0),
-            "device": _check_device,
-            "budget": _check_budget,
+            "window_s": number_that("window_s", "positive", lambda x: x > 0),
+            "device": check_device,
+            "budget": check_budget,
         }
         for name in ("n_train", "n_test", "epochs", "batch_size", "n_steps"):
-            checks[name] = _positive(name)
+            checks[name] = positive(name)
         for name, check in checks.items():
             object.__setattr__(self, name, check(getattr(self, name)))
 
@@ -231,93 +239,4 @@ def study_of(points: Iterable[Point], settings: dict[str, object]) -> Study:
     for axis in ("betas", "n_latents", "seeds"):
         axes[axis] = tuple(sorted(axes[axis]))
     budget = EnergyBudget(**settings["budget"])
-    return Study(**axes, **(settings | {"budget": _by_name(budget)}))
-
-
-def _by_name(budget: EnergyBudget) -> str | EnergyBudget:
-    try:
-        is_known = find_budget(budget.name) == budget
-    except ValueError:
-        is_known = False
-    return budget.name if is_known else budget
-
-
-def _several(name: str, check: Callable) -> Callable:
-    def check_all(values: object) -> tuple:
-        if isinstance(values, str) or not isinstance(values, Iterable):
-            raise TypeError(f"{name} must be several values, such as ({values!r},), got {values!r}")
-        values = tuple(check(value) for value in values)
-        if not values or len(set(values)) < len(values):
-            raise ValueError(f"{name} must be one value or more, each once, got {values}")
-        return values
-
-    return check_all
-
-
-def _positive(name: str) -> Callable[[int], int]:
-    return lambda value: check_positive_integer(value, name)
-
-
-def _number(name: str, rule: str, is_right: Callable[[float], bool]) -> Callable[[float], float]:
-    def check(value: object) -> float:
-        number = _as_float(value, name)
-        if not (math.isfinite(number) and is_right(number)):
-            raise ValueError(f"{name} must be {rule}, got {number}")
-        return number
-
-    return check
-
-
-def _or_none(check: Callable) -> Callable:
-    return lambda value: None if value is None else check(value)
-
-
-def _as_float(value: object, name: str) -> float:
-    if isinstance(value, str):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
-
-
-def _check_beta(beta: float) -> float:
-    # A zero has no sign: one name for one point.
-    number = _as_float(beta, "beta") + 0.0
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"beta must be finite and not negative, got {number}")
-    return number
-
-
-def _check_seed(seed: int) -> int:
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"seed must be an integer, got {seed!r}") from None
-    if not 0 <= number < _MOST_SEEDS:
-        raise ValueError(f"seed of a study must lie between 0 and 2**31 - 1, got {number}")
-    return number
-
-
-def _check_model(model: str) -> str:
-    if model not in FAMILIES:
-        raise ValueError(f"model must be one of {', '.join(map(repr, FAMILIES))}, got {model!r}")
-    return model
-
-
-def _check_data(data: str) -> str:
-    if not isinstance(data, str) or not data:
-        raise TypeError(
-            f"data must be the name of a data set, a file or a folder, as text, got {data!r}"
-        )
-    return data
-
-
-def _check_device(device: str) -> str:
-    if device not in DEVICES:
-        raise ValueError(f"device must be one of {', '.join(map(repr, DEVICES))}, got {device!r}")
-    return device
-
-
-def _check_budget(budget: str | EnergyBudget) -> str | EnergyBudget:
-    return _by_name(find_budget(budget))
+    return Study(**axes, **(settings | {"budget": by_name(budget)}))
