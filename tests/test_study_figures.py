@@ -150,7 +150,7 @@ def test_labels_have_units():
     labels = {name: plot(table_of("all"), new_axes()) for name, plot in FIGURES.items()}
     assert {name: (ax.get_xlabel(), ax.get_ylabel()) for name, ax in labels.items()} == {
         "spikes": ("β (weight of the KL)", "measured (spikes per stimulus)"),
-        "zeros": ("β (weight of the KL)", "silent (share of zeros)"),
+        "zeros": ("β (weight of the KL)", "fraction of zero counts"),
         "prior": ("prior rate cost (spikes per stimulus)", "measured (spikes per stimulus)"),
         "kl": ("measured (spikes per stimulus)", "KL (nats per stimulus)"),
         "tradeoff": (
@@ -351,13 +351,14 @@ def test_published_values_are_those_of_the_file():
         (line,) = [
             line
             for line in ax.get_lines()
-            if line.get_label() == f"published, van Hateren 16x16, {model}"
+            if line.get_label() == f"published {NAMES[model]}, van Hateren 16x16"
         ]
         rows = raw[raw["model"] == name]
         np.testing.assert_array_equal(line.get_xdata(), rows["beta"])
         np.testing.assert_array_equal(line.get_ydata(), rows["fraction_zeros"])
         assert line.get_markerfacecolor() == "none"
-    assert legends_of(ax).count("published, van Hateren 16x16") == 1
+    published_names = [name for name in legends_of(ax) if name.startswith("published")]
+    assert published_names == [f"published {name}, van Hateren 16x16" for name in NAMES.values()]
     # They have no ticks of their own, but room.
     np.testing.assert_array_equal(ax.get_xticks(), [0.1, 0.5, 1, 2, 4])
     with pytest.raises(ValueError, match="none named spikes"):
@@ -371,7 +372,7 @@ def test_published_spikes_have_room():
     ax = plot_spikes_against_beta(table_of("all"), new_axes(), published=published)
     assert ax.get_xlim()[1] > 16
     assert ax.get_ylim()[1] > 500
-    assert "published, elsewhere" in legends_of(ax)
+    assert "published P-VAE, elsewhere" in legends_of(ax)
 
 
 # Spikes against the prior, KL against spikes
@@ -441,10 +442,20 @@ def test_models_that_did_not_converge_have_no_fit():
 def test_a_line_of_equal_bits_per_spike():
     table = table_of("no control")
     ax = plot_kl_over_models(table, new_axes())
-    line = line_called(ax, "4 bits per spike")
+    line = line_called(ax, "KL per spike: 4 bits")
     np.testing.assert_allclose(line.get_ydata(), 4 * np.log(2) * line.get_xdata())
     # Half of the models are above four and a half, or below three and a half.
     assert 3.5 < np.median(table["bits_per_spike"]) < 4.5
+
+
+def test_kl_axes_are_alike():
+    """The KL differs twofold here, spikes a hundredfold."""
+    columns = {"kl_nats": lambda table: 10 + 10 * (table["beta"] > 1)}
+    ax = plot_kl_over_models(example_table(models=("poisson",), columns=columns), new_axes())
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    narrow = example_table(betas=(0.5, 0.6), models=("poisson",), n_latents=(64,))
+    ax = plot_kl_over_models(narrow, new_axes())
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
 
 
 def test_bars_go_both_ways_where_both_have_intervals():
@@ -624,6 +635,13 @@ def test_fewer_latents_than_are_shown_leave_places_empty(n_latents):
     ax = plot_features_by_beta(encoders, new_axes(), n_shown=9)
     canvas = np.ma.filled(ax.get_images()[0].get_array().astype(float), np.nan)
     assert np.isfinite(canvas).sum() == (n_latents + 9) * 16
+
+
+def test_no_more_latents_are_shown_than_there_are():
+    ax = plot_features_by_beta({("poisson", 1.0): make_encoder(8)}, new_axes())
+    assert "8 of 8 latents" in ax.get_xlabel()
+    # Three by three tiles of four pixels, and a gap between.
+    assert ax.get_images()[0].get_array().shape == (15, 15)
 
 
 def test_features_need_pictures_of_one_size():

@@ -127,10 +127,9 @@ def test_quantities_are_those_of_the_answers(sweep):
     found = {quantity.key: quantity for quantity in collect_study_quantities(answers)}
     expected = {}
     for trend in answers.trends:
-        if trend.quantity != "energy":
-            key = f"trend.{trend.family}.{trend.quantity}"
-            expected |= {f"{key}.k{at.n_latents}": at.effect for at in trend.at}
-            assert found[f"{key}.p_value"].value == trend.test.p_value
+        key = f"trend.{trend.family}.{trend.quantity}"
+        expected |= {f"{key}.k{at.n_latents}": at.effect for at in trend.at}
+        assert found[f"{key}.p_value"].value == trend.test.p_value
     for relation in answers.predictions:
         key = f"prediction.{relation.family}"
         expected |= {
@@ -229,14 +228,19 @@ def test_verdicts_are_those_of_the_answers(sweep, page):
     answers = answer(sweep.table)
     rows = {question: verdict for question, verdict, _ in page.tables[0].rows}
     assert len(rows) == len(page.tables[0].rows)
-    assert rows["P-VAE: number of spikes falls with β at every K (β from 0.5)"] == "yes"
-    assert rows["P-VAE: number of spikes falls with β at every K (all β)"] == "yes"
-    assert rows["ReLU control: number of spikes falls with β at every K (β from 0.5)"] == "no"
+    assert (
+        rows["P-VAE: number of spikes per stimulus falls with β at every K (β from 0.5)"] == "yes"
+    )
+    assert rows["P-VAE: number of spikes per stimulus falls with β at every K (all β)"] == "yes"
+    assert (
+        rows["ReLU control: number of spikes per stimulus falls with β at every K (β from 0.5)"]
+        == "no"
+    )
     assert rows["P-VAE: the prior rate cost predicts spikes"] == "yes"
-    assert rows["ReLU control: the prior rate cost predicts spikes"] == "no"
+    assert "ReLU control: the prior rate cost predicts spikes" not in rows
     assert rows["Each control is beaten by a P-VAE in energy and error"] == "yes"
     n_zeros = sum(one.family == "gaussian-relu" for one in answers.steadiness)
-    assert len(rows) == 16 + n_zeros + 2 + 2 + 1 + len(answers.directions)
+    assert len(rows) == 12 + n_zeros + 1 + 2 + 1 + len(answers.directions)
 
 
 def test_published_values_stand_at_the_nearest_k(page):
@@ -272,6 +276,18 @@ def test_assumptions_name_the_budget(tmp_path):
     assert "energy (J per stimulus)" in page.tables[1].columns
 
 
+def test_assumptions_say_what_converged_means(tmp_path):
+    table = example_table()
+    table.loc[[0, 20], "plateau"] = False
+    (stated,) = (
+        a
+        for a in build_study_page(make_sweep(tmp_path, table)).assumptions
+        if "'conv" in a.statement
+    )
+    assert "holds by construction" in stated.statement
+    assert stated.value == "plateau of the free energy reached by 14 of 15 P-VAEs"
+
+
 # The headline
 
 
@@ -286,15 +302,18 @@ def test_headline_has_the_numbers_of_what_came_out():
     assert f"to {answers.trends[0].at[0].effect.value:.2g} times as many" in text
     assert "spikes of the ReLU control do not fall at every K" in text
     assert "0 of 9 steps go down" in text
-    assert "the prior rates of the P-VAE foretold its spikes, 1.02 times" in text
-    assert text.endswith(", with R² 1.")
+    assert (
+        "the prior rates of the P-VAE foretold its spikes, with a slope of 1.02 [1.02, 1.02]"
+        in text
+    )
+    assert text.endswith(" over 15 models and R² 1.00.")
     assert text.count(".  ") == 0
 
 
 def test_headline_says_as_plainly_what_did_not_come_out():
     rising = headline(columns={"spikes": lambda table: table["beta"] * table["n_latents"]})
     assert rising.startswith("Spikes of the P-VAE do not fall at every K as β rises from 0.5 to 4")
-    assert "(0 of 9 steps go down, and they change to 8 times as many" in rising
+    assert "(0 of 9 steps go down, and they change to 8.0 times as many" in rising
     assert "did not foretell its spikes" in rising
     one = headline(betas=(1.0,))
     assert one.startswith("Whether spikes of the P-VAE fall as β rises cannot be told (a trend")
@@ -303,7 +322,21 @@ def test_headline_says_as_plainly_what_did_not_come_out():
     assert re.search(r"\b15 .*did not converge", none)
     single = headline(n_latents=(64,), models=("poisson",))
     assert "fall at K = 64" in single
-    assert "whether spikes of the ReLU control fall as β rises cannot be told" in single
+    assert "control" not in single
+    control = headline(models=("gaussian-relu",))
+    assert control.startswith("Spikes of the ReLU control do not fall at every K")
+    assert "P-VAE" not in control
+    assert headline(models=("gaussian",)) == "None of these models has spikes."
+
+
+@pytest.mark.parametrize("sizes", [(64,), (32, 64)])
+def test_headline_names_k_without_a_ratio(sizes):
+    def silent(table):
+        return table["spikes"].where((table["n_latents"] != 64) | (table["beta"] > 0.5), 0.0)
+
+    text = headline(n_latents=sizes, models=("poisson",), columns={"spikes": silent})
+    assert "without a ratio at K = 64, silent at first" in text
+    assert not re.search(r"\b(nan|inf|infinite|undefined) times", text)
 
 
 # Warnings
@@ -320,10 +353,13 @@ def test_a_study_says_what_it_lacks(tmp_path):
     )
     missing = (Point("poisson", 1.0, 64, 0),)
     text = warned(tmp_path, table, missing=missing, epochs=7)
-    assert "1 of 45 models are missing, and in no answer: poisson_beta-1_K-64_seed-0" in text
+    assert "1 of 45 models are missing, and in no answer: P-VAE at beta 1, K 64, seed 0" in text
     assert "2 models did not converge within 7 epochs: " in text
-    assert "poisson at beta 4, K 128, seed 0" in text
-    assert "gaussian-relu at beta 0.1, K 32, seed 0" in text
+    assert "P-VAE at beta 4, K 128, seed 0" in text
+    assert "ReLU control at beta 0.1, K 32, seed 0" in text
+    assert "Of a P-VAE: the prior is more than 2 % from its mean posterior rates." in text
+    assert "Of a control: the free energy had not reached its plateau." in text
+    assert "holds by construction" in text
     assert "Each model was trained once" in text
     assert "compare directions, not digits" in text
 

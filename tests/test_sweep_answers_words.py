@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pvae_brian.intervals import Estimate
 from pvae_brian.sweep.answers import answer, beside, compare_directions, describe
+from pvae_brian.sweep.answers.names import write_estimate, write_value
 from pvae_brian.sweep.published import load_published
 from pvae_brian.sweep.quantities import COLUMNS, COORDINATES
 
 from .chance import fresh_generator
-from .sweep_tables import example_table
+from .sweep_tables import example_table, with_intervals
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -31,7 +33,8 @@ def as_published() -> pd.DataFrame:
         table.loc[table["model"] == model, ["fraction_zeros", "latent_zeros"]] = np.stack(
             [values, values], axis=1
         )
-    return table
+    # Of so many stimuli that each step is clear.
+    return with_intervals(table, 1e-6)
 
 
 def test_the_table_of_the_tests_is_that_of_a_study():
@@ -43,8 +46,12 @@ def test_the_table_of_the_tests_is_that_of_a_study():
 
 
 def test_published_values_agree_with_themselves():
-    for comparison in compare_directions(as_published())[:2]:
-        assert comparison.n_agree == comparison.n_compared == 11
+    of_counts, of_latents = compare_directions(as_published())[:2]
+    assert (of_counts.n_compared, of_counts.n_unclear) == (11, 0)
+    # These have no interval, and hardly move.
+    assert of_latents.n_unclear > 0
+    for comparison in (of_counts, of_latents):
+        assert comparison.n_agree == comparison.n_compared == 11 - comparison.n_unclear
         assert comparison.verdict.holds is True
         assert comparison.tau == comparison.published_tau
         for step in comparison.steps:
@@ -55,7 +62,7 @@ def test_published_values_agree_with_themselves():
 def test_what_goes_the_other_way_agrees_nowhere():
     table = as_published()
     table["fraction_zeros"] *= -1
-    comparison = compare_directions(table)[0]
+    comparison = compare_directions(with_intervals(table, 1e-6))[0]
     assert (comparison.n_agree, comparison.verdict.holds) == (0, False)
     assert comparison.tau == -comparison.published_tau
 
@@ -101,7 +108,58 @@ def test_values_are_means_over_seeds():
     assert kl.tolist() == pytest.approx(expected.tolist())
 
 
+@pytest.mark.parametrize(("margin", "agrees"), [(0.001, False), (0.5, None)])
+def test_steps_within_their_error_do_not_count(margin, agrees):
+    table = with_intervals(
+        example_table((0.5, 2.0), n_latents=(32,), columns={"fraction_zeros": [0.9, 0.8] * 3}),
+        margin,
+    )
+    comparison = compare_directions(table)[0]
+    (step,) = comparison.steps
+    assert (step.agrees, step.is_clear) == (agrees, agrees is not None)
+    assert comparison.n_unclear == (agrees is None)
+    assert comparison.verdict.holds is agrees
+
+
+@pytest.mark.parametrize(("change", "is_clear"), [(0.009, False), (0.011, True)])
+def test_zeros_of_latents_count_from_a_hundredth_on(change, is_clear):
+    """Published ones rise by 0.19 from 0.1 to 1."""
+    zeros = [0.3, 0.3 + change] * 3
+    table = example_table((0.1, 1.0), n_latents=(32,), columns={"latent_zeros": zeros})
+    (of_control,) = (c for c in compare_directions(table) if c.family == "gaussian-relu")
+    assert abs(of_control.steps[0].published_change) > 0.01
+    assert of_control.steps[0].is_clear is is_clear
+
+
 # All together
+
+
+@pytest.mark.parametrize(
+    ("models", "others"), [(("poisson",), "control"), (("gaussian-relu",), "P-VAE,")]
+)
+def test_of_families_that_are_not_there_nothing_is_said(models, others):
+    answers = answer(example_table(models=models))
+    text = " ".join(answers.sentences())
+    assert "the table has no" not in text
+    assert others not in text
+    assert {trend.family for trend in answers.trends} == set(models)
+
+
+def test_numbers_keep_their_digits():
+    assert write_value(1.0004) == "1.00"
+    assert write_value(0.0) == "0"
+    assert write_value(-128.4) == "-128"
+    assert write_estimate(Estimate(math.nan, math.nan, math.nan)) == "undefined"
+    assert write_estimate(Estimate(math.inf, math.nan, math.nan)) == "infinite"
+    assert write_estimate(Estimate(2.0, 0.0, math.inf)) == "2.00 [0, infinite]"
+
+
+def test_of_many_k_those_without_a_ratio_are_named_apart():
+    table = example_table((1.0, 2.0), n_latents=(8, 16, 32, 64, 128), models=("poisson",))
+    table.loc[table["n_latents"] == 16, "spikes"] = 0.0
+    table.loc[(table["n_latents"] == 64) & (table["beta"] == 1.0), "spikes"] = 0.0
+    line = next(line for line in answer(with_intervals(table)).sentences() if "spikes per" in line)
+    assert line.endswith(", undefined at K 16, 64.")
 
 
 def test_all_answers():
@@ -110,7 +168,7 @@ def test_all_answers():
     assert answers.n_latents == (32, 64, 128)
     assert answers.models == ("poisson", "gaussian-relu", "gaussian")
     assert answers.not_converged == ()
-    assert len(answers.trends) == len(answers.trends_over_all) == 8
+    assert len(answers.trends) == len(answers.trends_over_all) == 6
     assert answers.trends[0].at[0].betas == (0.5, 1, 2, 4)
     assert answers.trends_over_all[0].at[0].betas == answers.betas
     assert answers.sentences() == describe(answers)
@@ -120,16 +178,16 @@ def test_all_answers():
 
 def test_sentences_say_the_verdicts():
     text = answer(example_table(not_converged=[("poisson", 2.0, 64, 0)])).sentences()
-    assert text[0].endswith("Not converged: poisson at beta 2, K 64, seed 0.")
+    assert text[0].endswith("Not converged: P-VAE at beta 2, K 64, seed 0.")
     assert text[1].startswith("P-VAE, spikes per stimulus: falls with beta at every K? yes: each")
-    assert "0.0608 [0.06, 0.0617] (tau -1.00) at K 32" in text[1]
+    assert "0.0608 [0.0600, 0.0617] (tau -1.00) at K 32" in text[1]
     (prediction,) = (line for line in text if line.startswith("P-VAE: prior rate cost predicts"))
-    assert "spikes? yes: spikes are 1.02 [1.02, 1.02] of the prior rate cost" in prediction
-    assert "left out: poisson at beta 2, K 64, seed 0." in prediction
+    assert "spikes? yes: the slope of spikes on prior rate cost is 1.02 [1.02, 1.02]" in prediction
+    assert "left out: P-VAE at beta 2, K 64, seed 0." in prediction
     (zeros,) = (
         line
         for line in text
-        if line.startswith("Control, share of zeros among") and "stays" in line
+        if line.startswith("ReLU control, fraction of zeros among") and "stays" in line
     )
     assert "stays within 0.1 over betas? yes: the range over betas is at most 0.012." in zeros
 
@@ -177,7 +235,8 @@ def check(sentences):
     assert all(isinstance(line, str) and line.endswith(".") for line in sentences)
     for line in sentences:
         assert "None" not in line
-        assert not re.search(r"\bnan\b", line), line
+        assert not re.search(r"\b(nan|inf)\b", line), line
+        assert not re.search("gaussian-relu|poisson|_zeros|kl_nats|silent neurons", line), line
         assert "  " not in line
         assert ".." not in line
 

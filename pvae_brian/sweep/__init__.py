@@ -16,8 +16,10 @@ if _missing:
         'missing with: pip install "pvae_brian[sweep]"'
     )
 
+from pvae_brian.sweep.answers import Answers, answer  # noqa: E402
 from pvae_brian.sweep.point import PointResult, compute_point  # noqa: E402
 from pvae_brian.sweep.presets import PRESETS  # noqa: E402
+from pvae_brian.sweep.published import PUBLISHED, load_published  # noqa: E402
 from pvae_brian.sweep.quantities import COLUMNS, Column  # noqa: E402
 from pvae_brian.sweep.results import Sweep, load_sweep  # noqa: E402
 from pvae_brian.sweep.running import SweepError, run  # noqa: E402
@@ -26,13 +28,17 @@ from pvae_brian.sweep.study import Point, Study  # noqa: E402
 __all__ = [
     "COLUMNS",
     "PRESETS",
+    "PUBLISHED",
+    "Answers",
     "Column",
     "Point",
     "PointResult",
     "Study",
     "Sweep",
     "SweepError",
+    "answer",
     "compute_point",
+    "load_published",
     "load_sweep",
     "run",
 ]

@@ -14,6 +14,7 @@ from pvae_brian.report.plots._axes import (
     draw_intervals,
     ink,
 )
+from pvae_brian.sweep.answers.names import FAMILIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +33,10 @@ class Family:
 
 
 _FAMILIES = {
-    "poisson": Family("P-VAE", "C0", "o"),
-    "gaussian-relu": Family("ReLU control", "C1", "s"),
-    "gaussian": Family("Gaussian VAE", "C2", "^"),
+    model: Family(name, colour, marker)
+    for (model, name), colour, marker in zip(
+        FAMILIES.items(), ("C0", "C1", "C2"), ("o", "s", "^"), strict=True
+    )
 }
 
 

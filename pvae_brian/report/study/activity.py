@@ -1,4 +1,4 @@
-"""How the activity of models goes with beta: their spikes, and how many latents are silent."""
+"""How the activity of models goes with beta: their spikes, and how many counts are zero."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def plot_spikes_against_beta(
 def plot_zeros_against_beta(
     table: pd.DataFrame, ax: Axes | None = None, *, published: pd.DataFrame | None = None
 ) -> Axes:
-    """Plot the share of zeros among the counts against beta, a line for each family and K.
+    """Plot the fraction of zero counts against beta, a line for each family and K.
 
-    Dashed, with crosses: the share of zeros among the model's own latents. For a P-VAE these are
+    Dashed, with crosses: the fraction of zeros among the model's own latents. For a P-VAE these are
     the same counts; the control's latents are no counts, and what the neurons that they drive fire
     is another thing.
 
@@ -120,11 +120,11 @@ def plot_zeros_against_beta(
     >>> table = pd.DataFrame({"model": "poisson", "beta": [1.0, 4.0], "n_latents": 64, "seed": 0,
     ...                       "fraction_zeros": [0.8, 0.9], "latent_zeros": [0.8, 0.9]})
     >>> plot_zeros_against_beta(table, Figure().subplots()).get_ylabel()
-    'silent (share of zeros)'
+    'fraction of zero counts'
     """
     check_columns(table, "fraction_zeros", "latent_zeros")
     ax = get_axes(ax)
-    ax.set_ylabel("silent (share of zeros)")
+    ax.set_ylabel("fraction of zero counts")
     own = Line2D([], [], color=ink(), ls="--", marker="x", ms=4, lw=1, label="the model's latents")
     if _draw(ax, table, "fraction_zeros", published, also="latent_zeros", entry=own) is not None:
         ax.set_ylim(-0.02, 1.02)
@@ -142,7 +142,7 @@ def _draw(
 ) -> pd.DataFrame | None:
     """Draw a quantity, and another of it dashed; None where there is nothing to draw."""
     shown = known(table, name)
-    # Zeros are no matter of logarithms: they are a share.
+    # Zeros are no matter of logarithms: they are a fraction.
     fits = np.full(len(shown), True) if also else shown_on_axis(shown[name].to_numpy())
     shown = shown[fits]
     beside = shown if also is None else known(table, also)
@@ -188,16 +188,14 @@ def _draw_published(
     thin = {"color": ink(), "alpha": REFERENCE, "mfc": "none", "mew": 0.7, "ms": 4, "lw": 0}
     handles = []
     for dataset in dict.fromkeys(published["dataset"]):
-        label = f"published, {dataset}"
         of_set = published[published["dataset"] == dataset]
         for model in families_in(table):
             rows = of_set[of_set["model"] == model]
-            marker = family_of(model).marker
+            family = family_of(model)
             if len(rows):
-                ax.plot(
-                    rows["beta"].to_numpy(), rows[name].to_numpy(), label=f"{label}, {model}",
-                    marker=marker, zorder=1.5, **thin,
-                )  # fmt: skip
-                handles.append(Line2D([], [], label=label, marker=marker, **thin))
-    # One entry for a data set, whatever the family: markers are those of the families.
-    return list({handle.get_label(): handle for handle in reversed(handles)}.values())
+                label = f"published {family.name}, {dataset}"
+                style = thin | {"marker": family.marker, "label": label}
+                at, values = rows["beta"].to_numpy(), rows[name].to_numpy()
+                ax.plot(at, values, zorder=1.5, **style)
+                handles.append(Line2D([], [], **style))
+    return handles

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
+
+import pandas as pd
 
 from pvae_brian.report.page.quantity import format_number
 from pvae_brian.report.study._series import known
 from pvae_brian.sweep.answers import Answers
-from pvae_brian.sweep.answers.rows import name_points
+from pvae_brian.sweep.answers.rows import CONTROL, POISSON, name_points
 from pvae_brian.sweep.results import Sweep
 
 # Of hundreds of right simulations one is as far from its prediction once in a thousand studies.
@@ -37,7 +40,7 @@ def collect_study_cautions(sweep: Sweep, answers: Answers) -> tuple[str, ...]:
 def _cautions(sweep: Sweep, answers: Answers) -> Iterator[str]:
     table = sweep.table
     if sweep.missing:
-        names = [point.name for point in sweep.missing]
+        names = name_points(pd.DataFrame([dataclasses.asdict(p) for p in sweep.missing]))
         yield (
             f"{len(names)} of {len(names) + len(table)} models are missing, and in no answer: "
             f"{_some(names)}. Run the sweep again to compute them."
@@ -45,9 +48,8 @@ def _cautions(sweep: Sweep, answers: Answers) -> Iterator[str]:
     if answers.not_converged:
         yield (
             f"{_models(len(answers.not_converged))} did not converge within {sweep.study.epochs} "
-            f"epochs: {_some(answers.not_converged)}. Priors of such models lag behind, "
-            "so these are left out of the prediction and of KL against spikes, but not of the "
-            "other answers."
+            f"epochs: {_some(answers.not_converged)}. {_reasons(table)} They are left out of the "
+            "prediction and of KL against spikes, but not of the other answers."
         )
     if "plateau" in table and not table["plateau"].all():
         falling = name_points(table[~table["plateau"]])
@@ -55,7 +57,12 @@ def _cautions(sweep: Sweep, answers: Answers) -> Iterator[str]:
             f"The free energy of {_models(len(falling))} was still falling when training ended: "
             f"{_some(falling)}."
         )
-    if "poisson" in answers.models:
+    if POISSON in answers.models:
+        yield (
+            "Priors of P-VAEs are kept at their mean posterior rates while training: that they are "
+            "within 2 % of these on training images holds by construction, and is no result. What "
+            "is tested is whether it holds on held-out images, and in simulation."
+        )
         yield (
             "The free energy of a P-VAE hardly bounds its rates: with ever more spikes it becomes "
             "a Gaussian VAE of fixed variance, at little cost or none. So numbers of spikes owe "
@@ -89,6 +96,19 @@ def _cautions(sweep: Sweep, answers: Answers) -> Iterator[str]:
             f"Published values are of van Hateren's photographs, and these models were trained on "
             f"{sweep.study.data!r}: compare directions, not digits."
         )
+
+
+def _reasons(table: pd.DataFrame) -> str:
+    """What it means for the families whose models did not converge."""
+    families = set(table.loc[~table["converged"].astype(bool), "model"])
+    parts = []
+    if POISSON in families:
+        parts.append("Of a P-VAE: the prior is more than 2 % from its mean posterior rates.")
+    if CONTROL in families:
+        parts.append("Of a control: the free energy had not reached its plateau.")
+    if families - {POISSON, CONTROL}:
+        parts.append("Of a Gaussian VAE: the free energy had not reached its plateau.")
+    return " ".join(parts)
 
 
 def _models(n: int) -> str:

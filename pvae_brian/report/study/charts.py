@@ -22,6 +22,7 @@ from pvae_brian.report.study.growth import plot_growth
 from pvae_brian.report.study.prediction import plot_kl_over_models, plot_spikes_against_prior
 from pvae_brian.report.study.tradeoff import plot_tradeoff
 from pvae_brian.sweep.answers import Answers
+from pvae_brian.sweep.answers.names import write_value
 from pvae_brian.sweep.published import load_published
 
 # In inches: of the axes, above which the legends have their room.
@@ -69,7 +70,7 @@ def collect_study_charts(
 
 
 def published_zeros(betas: Iterable[float]) -> pd.DataFrame:
-    """Return the published shares of zeros near some betas, by the names of our families."""
+    """Return the published fractions of zeros near some betas, by the names of our families."""
     published = load_published("amortized_sparsity_vs_beta")
     betas = list(betas)
     is_near = published["beta"].between(min(betas) / _NEAR, max(betas) * _NEAR)
@@ -97,10 +98,10 @@ def _zeros(table: pd.DataFrame) -> Iterator[Chart]:
     shown = table[table["model"].isin(known(table, "fraction_zeros")["model"])]
     yield _chart(
         "zeros",
-        "Silence against β",
-        "Share of zeros among simulated counts, and dashed among the model's own latents; these "
-        "are what was published. Neurons driven by the control's latents fire another number of "
-        "spikes than these have values above 0.",
+        "Zeros against β",
+        "Fraction of zeros among simulated counts; dashed, with crosses, among the model's own "
+        "latents, which is what was published (grey hollow marks). Neurons driven by the "
+        "control's latents fire another number of spikes than these have values above 0.",
         _ranges(shown, "fraction_zeros", "of the counts are 0"),
         lambda ax: plot_zeros_against_beta(shown, ax, published=published_zeros(shown["beta"])),
     )
@@ -110,16 +111,16 @@ def _prior(table: pd.DataFrame, answers: Answers) -> Iterator[Chart]:
     if known(table, "prior_rate_cost", "spikes").empty:
         return
     found = (
-        f"{family_of(relation.family).name}: spikes are {relation.ratio.value:.3g} times the "
-        "prior rate cost on average"
+        f"{family_of(relation.family).name}: slope {write_value(relation.line.slope.value)}, "
+        f"spikes are {write_value(relation.ratio.value)} times the prior rate cost on average"
         for relation in answers.predictions
         if math.isfinite(relation.ratio.value)
     )
     yield _chart(
         "prior",
         "Spikes against prior rate cost",
-        "Each mark is a model. On the line of equal numbers the prior foretold the spikes. Dashed: "
-        "fits to the models that converged.",
+        "Each mark is a model. On the line of equal numbers the prior foretold the spikes; of a "
+        "control, it is the activity of its prior. Dashed: fits to the models that converged.",
         _sentence(found),
         lambda ax: plot_spikes_against_prior(table, ax, relations=answers.predictions),
     )
@@ -192,8 +193,9 @@ def _features(encoders: Mapping[tuple[str, float], Encoder]) -> Iterator[Chart]:
     yield _chart(
         "features",
         "Decoder features at the lowest and at the highest β",
-        "What one spike of each latent adds to the image, those with the highest prior rates "
-        "first. Where few latents are active, the last ones shown may be unused.",
+        "What one spike of each latent adds to the image, those of P-VAEs with the highest prior "
+        "rates first, those of controls with the largest features. Where few latents are active, "
+        "the last ones shown may be unused.",
         f"Decoder features of {len(encoders)} models: "
         + ", ".join(f"{family_of(model).name} at β = {beta:g}" for model, beta in encoders)
         + ".",

@@ -42,10 +42,10 @@ def plot_features_by_beta(
         Where to plot; a new figure by default.
     images : array_like, optional
         Stimuli by whose mean posterior rates latents are ordered; by default it is their prior
-        rates. Those of a plain Gaussian VAE, which have no rates, are ordered by the size of what
-        they add.
+        rates. Controls, whose prior rates are all alike, are then ordered by the size of what their
+        latents add, and a plain Gaussian VAE always.
     n_shown : int
-        How many latents of each model.
+        How many latents of each model, if it has so many.
 
     Returns
     -------
@@ -73,6 +73,8 @@ def plot_features_by_beta(
     shape = _common_shape(encoders)
     betas = {model: sorted(b for m, b in encoders if m == model) for model, _ in encoders}
     families = in_order(betas)
+    most = max(encoder.n_latents for encoder in encoders.values())
+    n_shown = min(n_shown, most)
     columns = math.ceil(math.sqrt(n_shown))
     rows = math.ceil(n_shown / columns)
     tile = np.array(shape) + max(1, shape[0] // 12)
@@ -95,9 +97,10 @@ def plot_features_by_beta(
     for x, y, heading in headings:
         ax.annotate(heading, (x, y), (0, 3), textcoords="offset points", fontsize="small")
     by = "prior rates" if images is None else "mean posterior rates"
-    if "gaussian" in families:
-        by += ",\nthose of the Gaussian VAE by size"
-    which = f"{n_shown} of {max(encoder.n_latents for encoder in encoders.values())} latents"
+    by_size = [f for f in families if f == "gaussian" or (f != "poisson" and images is None)]
+    if by_size:
+        by += f",\nthose of the {' and the '.join(family_of(f).name for f in by_size)} by size"
+    which = f"{n_shown} of {most} latents"
     ax.set_xlabel(
         "pixel units per spike, black to white as above each panel\n"
         f"{which}, most active first, by {by}"
@@ -128,12 +131,12 @@ def _most_active(
 ) -> tuple[np.ndarray, float]:
     """Return features of the most active latents in parts of their largest pixel, and that."""
     features = decoder_features(encoder)
-    if getattr(encoder, "family", "poisson") == "gaussian":
-        activity = np.square(features).sum(axis=1)
-    elif images is None:
+    if encoder.family != "gaussian" and images is not None:
+        activity = encoder.posterior_rates(images).mean(axis=0)
+    elif encoder.family == "poisson":
         activity = encoder.prior_rates
     else:
-        activity = encoder.posterior_rates(images).mean(axis=0)
+        activity = np.square(features).sum(axis=1)
     shown = as_pictures(features[np.argsort(-activity, kind="stable")[:n_shown]], shape)
     scale = float(np.abs(shown).max())
     return shown / (scale or 1.0), scale

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from pvae_brian.report.page.quantity import with_powers
 from pvae_brian.report.study._series import family_of
 from pvae_brian.sweep.answers import Answers, Relation, Trend
-from pvae_brian.sweep.answers.rows import CONTROL, POISSON
+from pvae_brian.sweep.answers.names import write_estimate, write_value
+from pvae_brian.sweep.answers.rows import POISSON
 
 
 def write_headline(answers: Answers) -> str:
@@ -21,12 +24,11 @@ def write_headline(answers: Answers) -> str:
     str
         One sentence. What did not come out as expected is said as plainly as what did.
     """
-    parts = [
-        _trend(next(t for t in answers.trends if (t.family, t.quantity) == (family, "spikes")))
-        for family in (POISSON, CONTROL)
-    ]
+    parts = [_trend(t) for t in answers.trends if t.quantity == "spikes"]
     parts += [_prediction(r) for r in answers.predictions if r.family == POISSON]
-    sentence = with_powers("; ".join(part for part in parts if part))
+    if not parts:
+        return "None of these models has spikes."
+    sentence = with_powers("; ".join(parts))
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
@@ -36,13 +38,10 @@ def _trend(trend: Trend) -> str:
         reason = trend.verdict.reason
         return f"whether spikes of the {name} fall as β rises cannot be told ({reason})"
     steps = [step for at in trend.at for step in at.steps]
-    n_right = sum(step.is_right for step in steps)
+    n_right = sum(step.is_right is True for step in steps)
     betas = sorted({beta for at in trend.at for beta in (at.betas[0], at.betas[-1])})
     span = f"as β rises from {betas[0]:g} to {betas[-1]:g}"
-    # Those of one beta have no ratio.
-    ratios = sorted(at.effect.value for at in trend.at if at.steps)
-    low, high = (f"{ratio:.2g}" for ratio in (ratios[0], ratios[-1]))
-    change = f"to {low} times as many" if low == high else f"to {low} to {high} times as many"
+    change = _say_change(trend)
     sizes = "at every K" if len(trend.at) > 1 else f"at K = {trend.at[0].n_latents}"
     p = f"p = {trend.test.p_value:.2g}"
     if holds:
@@ -53,13 +52,27 @@ def _trend(trend: Trend) -> str:
     return f"spikes of the {name} do not fall {sizes} {span} ({found})"
 
 
+def _say_change(trend: Trend) -> str:
+    """Say which share of the spikes is left, where there is a ratio."""
+    changes = [at for at in trend.at if at.steps]
+    known = sorted(at.effect.value for at in changes if math.isfinite(at.effect.value))
+    silent = [f"{at.n_latents}" for at in changes if not math.isfinite(at.effect.value)]
+    without = f"without a ratio at K = {', '.join(silent)}, silent at first" if silent else ""
+    if not known:
+        return without
+    low, high = (write_value(ratio, 2) for ratio in (known[0], known[-1]))
+    change = f"to {low} times as many" if low == high else f"to {low} to {high} times as many"
+    return f"{change}, {without}" if without else change
+
+
 def _prediction(relation: Relation) -> str:
-    if not relation.points or relation.verdict.holds is None:
+    if relation.verdict.holds is None:
         return f"whether the prior foretold them cannot be told ({relation.verdict.reason})"
     does = "foretold" if relation.verdict.holds else "did not foretell"
     name = family_of(relation.family).name
     n = len(relation.points)
     return (
-        f"the prior rates of the {name} {does} its spikes, {relation.ratio.value:.3g} times the "
-        f"prior rate cost on average over {n} models, with R² {relation.line.r2.value:.3g}"
+        f"the prior rates of the {name} {does} its spikes, with a slope of "
+        f"{write_estimate(relation.line.slope)} over {n} models and R² "
+        f"{write_value(relation.line.r2.value)}"
     )

@@ -38,7 +38,7 @@ def build_study_page(
     answers : Answers, optional
         Of its table; by default those of `answer`.
     command : str, optional
-        What was typed to make it.
+        What makes the study anew; shown first.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def build_study_page(
         warnings=collect_study_cautions(sweep, answers),
         quantities=collect_study_quantities(answers),
         charts=collect_study_charts(sweep.table, answers, encoders, unit=budget.unit),
-        assumptions=collect_study_assumptions(sweep.study, answers, budget),
+        assumptions=collect_study_assumptions(sweep.study, answers, budget, sweep.table),
         reproduction=_reproduction(sweep, command),
         tables=collect_study_tables(sweep, answers, unit=budget.unit),
         data=_data(sweep, answers),

@@ -9,14 +9,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from pvae_brian.report.plots._axes import draw_note, get_axes
+from pvae_brian.report.plots._axes import draw_note, fits_log_axis, get_axes, set_log_axis
 from pvae_brian.report.study._legends import (
     draw_legend,
     family_handles,
     hidden_handle,
     size_handles,
 )
-from pvae_brian.report.study._scales import scale_axis, shown_on_axis, with_ends
+from pvae_brian.report.study._scales import (
+    has_range,
+    log_limits,
+    scale_axis,
+    shown_on_axis,
+    with_ends,
+)
 from pvae_brian.report.study._series import (
     by_family_and,
     check_columns,
@@ -42,8 +48,8 @@ def plot_spikes_against_prior(
 ) -> Axes:
     """Plot measured spikes of each model against its prior rate cost.
 
-    A prior at its optimum expects as many spikes as there are, so models that converged should
-    lie on the line of equal numbers.
+    A prior at its optimum expects as many spikes as there are, so P-VAEs that converged should
+    lie on the line of equal numbers. Of a control it is the activity of its prior, which is fixed.
 
     Parameters
     ----------
@@ -100,7 +106,7 @@ def plot_kl_over_models(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Plot the KL term of each model against its measured spikes.
 
     If the KL prices spikes, models with more of the one have more of the other. The line
-    is of equal bits per spike.
+    is of equal KL per spike, in bits: an upper bound on what the counts of a P-VAE tell.
 
     Parameters
     ----------
@@ -112,8 +118,8 @@ def plot_kl_over_models(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Logarithmic where values differ more than tenfold. Bars are 95 % intervals over stimuli;
-        models that did not converge are hollow. Shade and size tell the number of latents.
+        Logarithmic both ways where either differs more than tenfold. Bars are 95 % intervals over
+        stimuli; models that did not converge are hollow. Shade and size tell the number of latents.
 
     Raises
     ------
@@ -141,9 +147,15 @@ def plot_kl_over_models(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if found is None:
         return ax
     shown, entries = found
+    is_log = _either_has_range(shown, "spikes", "kl_nats")
     for name, quantity in (("x", "spikes"), ("y", "kl_nats")):
-        scale_axis(ax, name, shown[quantity].to_numpy(), with_ends(shown, quantity))
-    draw_legend(ax, *entries, _draw_bits_per_spike(ax, shown))
+        ends = with_ends(shown, quantity)
+        if is_log:
+            # Equal KL per spike is a straight line only if both are.
+            set_log_axis(ax, name, log_limits(ends))
+        else:
+            scale_axis(ax, name, shown[quantity].to_numpy(), ends)
+    draw_legend(ax, *entries, _draw_kl_per_spike(ax, shown))
     return ax
 
 
@@ -160,7 +172,11 @@ def _draw_models(
     both = known(table, x, y)
     values = both[[x, y]].to_numpy(dtype=float)
     # On axes that are alike, what one of them cannot show the other cannot either.
-    fits = shown_on_axis(values) if is_square else np.apply_along_axis(shown_on_axis, 0, values)
+    if is_square:
+        fits = shown_on_axis(values)
+    else:
+        is_log = _either_has_range(both, x, y)
+        fits = np.apply_along_axis(fits_log_axis if is_log else shown_on_axis, 0, values)
     fits = fits.all(axis=1)
     shown = both[fits]
     if shown.empty:
@@ -177,14 +193,18 @@ def _draw_models(
     return shown, entries
 
 
-def _draw_bits_per_spike(ax: Axes, shown: pd.DataFrame) -> list[Line2D]:
-    """Draw a line of equal bits per spike, a round number of them, near the models' median."""
+def _either_has_range(rows: pd.DataFrame, *names: str) -> bool:
+    return any(has_range(rows[name].to_numpy()) for name in names)
+
+
+def _draw_kl_per_spike(ax: Axes, shown: pd.DataFrame) -> list[Line2D]:
+    """Draw a line of equal KL per spike, a round number of bits, near the models' median."""
     nats, spikes = shown["kl_nats"].to_numpy(), shown["spikes"].to_numpy()
     some = (nats > 0) & (spikes > 0)
     if not some.any():
         return []
     bits = float(f"{np.median(nats[some] / spikes[some]) / np.log(2):.1g}")
-    label = f"{bits:g} {'bit' if bits == 1 else 'bits'} per spike"
+    label = f"KL per spike: {bits:g} {'bit' if bits == 1 else 'bits'}"
     x = _across(ax)
     ax.plot(x, bits * np.log(2) * x, **reference_style(), label=label, scaley=False, zorder=1)
     return [Line2D([], [], **reference_style(), label=label)]

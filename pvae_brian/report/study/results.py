@@ -16,19 +16,11 @@ from pvae_brian.sweep.answers import (
     Steadiness,
     Trend,
 )
-from pvae_brian.sweep.answers.rows import CONTROL
+from pvae_brian.sweep.answers.beside import say_unclear
+from pvae_brian.sweep.answers.names import name_quantity
+from pvae_brian.sweep.answers.pareto import HANDICAP
+from pvae_brian.sweep.answers.rows import CONTROL, POISSON
 
-# As people write them, in sentences and tables. Energy is spikes times a constant of the budget:
-# its trends and its growth are theirs.
-QUANTITIES = {
-    "spikes": "spikes",
-    "energy": "energy",
-    "fraction_zeros": "share of zeros among the counts",
-    "latent_zeros": "share of zeros among the model's own latents",
-    "lifetime_sparsity": "lifetime sparsity",
-    "kl_nats": "KL",
-    "error": "error",
-}
 _OVER_MODELS = "Student's, over models"
 _FISHER = "Fisher's, over models"
 _NATS_PER_BIT = math.log(2)
@@ -61,9 +53,7 @@ def collect_study_quantities(answers: Answers) -> tuple[Quantity, ...]:
 
 
 def _trend(trend: Trend) -> Iterator[Quantity]:
-    if trend.quantity == "energy":
-        return
-    family, name = family_of(trend.family).name, QUANTITIES[trend.quantity]
+    family, name = family_of(trend.family).name, name_quantity(trend.quantity)
     section = f"Trend with β, from {trend.beta_from:g}: {family}"
     key = f"trend.{trend.family}.{trend.quantity}"
     falls = trend.direction == "falls"
@@ -106,10 +96,10 @@ def _over(n_seeds: tuple[int, ...]) -> str:
 
 
 def _steadiness(steadiness: Steadiness) -> Iterator[Quantity]:
-    # The P-VAE's shares have a trend instead.
+    # The P-VAE's fractions have a trend instead.
     if steadiness.family != CONTROL:
         return
-    family, name = family_of(steadiness.family).name, QUANTITIES[steadiness.quantity]
+    family, name = family_of(steadiness.family).name, name_quantity(steadiness.quantity)
     for at in steadiness.at:
         yield _quantity(
             f"steadiness.{steadiness.family}.{steadiness.quantity}.k{at.n_latents}",
@@ -130,9 +120,10 @@ def _prediction(relation: Relation) -> Iterator[Quantity]:
     section = "Measured spikes against prior rate cost"
     key = f"prediction.{relation.family}"
     name = family_of(relation.family).name
+    cost = "prior rate cost" if relation.family == POISSON else "the activity of its prior"
     yield from _line(relation, key, section, name, "", "spikes")
     yield _quantity(
-        f"{key}.ratio", section, f"{name}: spikes over prior rate cost, mean over models",
+        f"{key}.ratio", section, f"{name}: spikes over {cost}, mean over models",
         relation.ratio, interval=_OVER_MODELS, remark=_extremes(relation, 1.0, ""),
     )  # fmt: skip
 
@@ -144,11 +135,11 @@ def _kl(relation: Relation) -> Iterator[Quantity]:
     key, name = f"kl.{relation.family}", family_of(relation.family).name
     yield _quantity(
         f"{key}.spearman", section, f"{name}: rank correlation over models", relation.spearman,
-        interval=_FISHER, remark=_models(relation),
+        interval="" if math.isnan(relation.spearman.low) else _FISHER, remark=_models(relation),
     )  # fmt: skip
     yield from _line(relation, key, section, name, "nats/spike", "nats")
     yield _quantity(
-        f"{key}.bits_per_spike", section, f"{name}: bits per spike, mean over models",
+        f"{key}.bits_per_spike", section, f"{name}: KL per spike, mean over models",
         relation.ratio.scaled(1 / _NATS_PER_BIT), "bits/spike", interval=_OVER_MODELS,
         remark=_extremes(relation, 1 / _NATS_PER_BIT, " bits/spike"),
     )  # fmt: skip
@@ -186,6 +177,7 @@ def _extremes(relation: Relation, factor: float, unit: str) -> str:
 
 
 def _growth(growth: Growth) -> Iterator[Quantity]:
+    # Energy is spikes times a constant of the budget, and grows as they do.
     if growth.quantity == "energy" or math.isnan(growth.exponent.value):
         return
     family = family_of(growth.family).name
@@ -203,8 +195,10 @@ def _growth(growth: Growth) -> Iterator[Quantity]:
 
 def _pareto(answers: Answers) -> Iterator[Quantity]:
     section = "Pareto front of energy and error"
+    is_one = len({POISSON, CONTROL} & {*answers.models}) < 2
     for front in answers.fronts:
-        if front.n_points:
+        # Of one family, the front of all is its own.
+        if front.n_points and not (is_one and front.family == "all"):
             whose = "all that spike" if front.family == "all" else family_of(front.family).name
             yield _quantity(
                 f"pareto.{front.family}", section, f"models on the front, {whose}",
@@ -212,11 +206,11 @@ def _pareto(answers: Answers) -> Iterator[Quantity]:
                 remark=f"of {front.n_points}",
             )  # fmt: skip
     dominance = answers.dominance
-    if dominance.n_controls:
+    if dominance.n_controls and POISSON in answers.models:
         yield _quantity(
             "pareto.beaten", section, "controls that a P-VAE beats in energy and in error",
             _exact(dominance.n_dominated), interval="exact: a count",
-            remark=f"of {dominance.n_controls}",
+            remark=f"of {dominance.n_controls}; {HANDICAP}",
         )  # fmt: skip
 
 
@@ -227,14 +221,15 @@ def _directions(directions: tuple[DirectionComparison, ...]) -> Iterator[Quantit
         n = sum(each.n_compared for each in of_kind)
         if not n:
             continue
+        n_unclear = sum(each.n_unclear for each in of_kind)
         yield _quantity(
             f"published.{family}.{quantity}",
             "Directions as published",
-            f"{family_of(family).name}: steps of {QUANTITIES[quantity]} with β that go the "
+            f"{family_of(family).name}: steps of {name_quantity(quantity)} with β that go the "
             "published way",
             _exact(sum(each.n_agree for each in of_kind)),
             interval="exact: a count",
-            remark=f"of {n}, over all K",
+            remark=f"of {n}, over all K" + (f"; {say_unclear(n_unclear)}" if n_unclear else ""),
         )
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 from pvae_brian.report.page.parts import Table
 from pvae_brian.report.page.quantity import with_powers
 from pvae_brian.report.study._series import family_of
-from pvae_brian.report.study.results import QUANTITIES
 from pvae_brian.sweep.answers import Answers, beside
-from pvae_brian.sweep.answers.rows import CONTROL
+from pvae_brian.sweep.answers.names import name_quantity
+from pvae_brian.sweep.answers.rows import CONTROL, POISSON
 from pvae_brian.sweep.results import Sweep
 
 # Of the published models that stand beside ours.
@@ -23,7 +23,7 @@ _COST = {
     "prior_rate_cost": "prior rate cost (spikes per stimulus)",
     "spikes_over_prior": "spikes / prior",
     "kl_nats": "KL (nats per stimulus)",
-    "bits_per_spike": "bits per spike",
+    "bits_per_spike": "KL per spike (bits)",
     "energy": "energy ({unit} per stimulus)",
     "converged": "converged",
 }
@@ -36,8 +36,10 @@ _CODE = {
     "active_latents": "active latents",
 }
 _MEANS = (
-    "Means over stimuli. Intervals and all other columns are in the JSON, under data. A plain "
-    "Gaussian VAE has no spikes, so most is not defined."
+    "Means over stimuli. The prior rate cost of a control is the activity of its prior. KL per "
+    "spike is an upper bound on the information in the counts of a P-VAE. Intervals and all other "
+    "columns are in the JSON, under data. A plain Gaussian VAE has no spikes, so most is not "
+    "defined."
 )
 _SHARES = (
     "Error and R² are those of images decoded from simulated counts; sparsity is that of the "
@@ -94,16 +96,18 @@ def _questions(answers: Answers) -> Iterator[tuple[str, object]]:
             which = f"β from {one.beta_from:g}"
             yield f"{_whose(one)} stays within 0.1 over β ({which})", one.verdict
     for one in answers.predictions:
-        yield f"{family_of(one.family).name}: the prior rate cost predicts spikes", one.verdict
+        if one.family == POISSON:
+            yield f"{family_of(one.family).name}: the prior rate cost predicts spikes", one.verdict
     for one in answers.kl_relations:
         yield f"{family_of(one.family).name}: the KL goes with spikes", one.verdict
-    yield "Each control is beaten by a P-VAE in energy and error", answers.dominance.verdict
+    if {POISSON, CONTROL} <= {*answers.models}:
+        yield "Each control is beaten by a P-VAE in energy and error", answers.dominance.verdict
     for one in answers.directions:
         yield f"{_whose(one)} changes with β as published, at K = {one.n_latents}", one.verdict
 
 
 def _whose(answer: object) -> str:
-    name = QUANTITIES[answer.quantity]
+    name = name_quantity(answer.quantity)
     return f"{family_of(answer.family).name}: {name}".replace(": spikes", ": number of spikes")
 
 
@@ -146,7 +150,7 @@ def _published_table(table: pd.DataFrame) -> Table:
         ("quantity", "K", "β", "here", "published β", "published", "source"),
         tuple(
             (
-                f"{family_of(row['model']).name}: {QUANTITIES[row['quantity']]}",
+                f"{family_of(row['model']).name}: {name_quantity(row['quantity'])}",
                 int(row["n_latents"]),
                 float(row["beta"]),
                 float(row["value"]),

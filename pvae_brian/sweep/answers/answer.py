@@ -37,13 +37,13 @@ class Answers:
     betas, n_latents, seeds : tuple
         Those of the table, in rising order.
     models : tuple of str
-        Families of the table, in its order.
+        Families of the table, in its order. Of others there is no answer.
     not_converged : tuple of str
         Points whose training did not converge. They stay in all answers but the predictions.
     trends, trends_over_all : tuple of Trend
         Over betas from ``beta_from`` on, and over all betas; the same where none is below.
     steadiness : tuple of Steadiness
-        How far the shares of zeros move.
+        How far the fractions of zeros move.
     predictions, kl_relations : tuple of Relation
         Spikes against prior rate cost, and KL against spikes.
     fronts, fronts_with_kl : tuple of Front
@@ -113,20 +113,25 @@ def answer(table: pd.DataFrame, *, beta_from: float = BETA_FROM) -> Answers:
     if math.isnan(beta_from):
         raise ValueError(f"beta_from must be a number, got {beta_from!r}; try {BETA_FROM}")
     check_table(table, ["converged"])
-    trends = compute_trends(table, beta_from=beta_from)
+    models = tuple(dict.fromkeys(table["model"].tolist()))
+
+    def asked(answers: tuple) -> tuple:
+        return tuple(one for one in answers if one.family in models)
+
+    trends = asked(compute_trends(table, beta_from=beta_from))
     has_below = bool((table["beta"] < beta_from).any())
     return Answers(
         beta_from=float(beta_from),
         betas=tuple(sorted(set(table["beta"].tolist()))),
         n_latents=tuple(sorted(set(table["n_latents"].tolist()))),
         seeds=tuple(sorted(set(table["seed"].tolist()))),
-        models=tuple(dict.fromkeys(table["model"].tolist())),
+        models=models,
         not_converged=name_points(table[~table["converged"].astype(bool)]),
         trends=trends,
-        trends_over_all=compute_trends(table, beta_from=0.0) if has_below else trends,
-        steadiness=compute_steadiness(table, beta_from=beta_from),
-        predictions=compute_predictions(table),
-        kl_relations=compute_kl_relations(table),
+        trends_over_all=(asked(compute_trends(table, beta_from=0.0)) if has_below else trends),
+        steadiness=asked(compute_steadiness(table, beta_from=beta_from)),
+        predictions=asked(compute_predictions(table)),
+        kl_relations=asked(compute_kl_relations(table)),
         fronts=compute_fronts(table),
         fronts_with_kl=compute_fronts(table, SPACE),
         dominance=compute_dominance(table),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
+from pvae_brian.intervals import Estimate
+from pvae_brian.sweep.answers.effects import difference
 from pvae_brian.sweep.answers.rows import CONTROL, POISSON, check_table, mean_over_seeds, select
 from pvae_brian.sweep.answers.verdict import Verdict
 from pvae_brian.sweep.published import load_published
@@ -60,6 +63,12 @@ _MATCHES = (
 )
 
 
+# A step whose error is not known goes some way if it is larger than this share: of all counts or
+# latents for fractions and sparsity, of the larger value for the KL and the error.
+LEAST = 0.01
+_FRACTIONS = ("fraction_zeros", "latent_zeros", "lifetime_sparsity")
+
+
 @dataclass(frozen=True)
 class PairedStep:
     """A step between neighbouring betas of a study, and the published one nearest to it.
@@ -72,9 +81,13 @@ class PairedStep:
         The published betas nearest to these, by their ratio; never interpolated.
     change, published_change : float
         What the step adds.
+    is_clear : bool
+        Whether the change is larger than its own 95 % error. Where the table has no interval, as of
+        the zeros among a model's own latents from one seed: whether both changes, also the
+        published one, are at least 0.01.
     agrees : bool or None
-        Whether both rise, both fall, or both stand still; None if both ends have the same nearest
-        published beta.
+        Whether both rise or both fall; None if the step is not clear, or both ends have the same
+        nearest published beta.
     """
 
     from_beta: float
@@ -83,6 +96,7 @@ class PairedStep:
     published_to: float
     change: float
     published_change: float
+    is_clear: bool
     agrees: bool | None
 
 
@@ -115,8 +129,15 @@ class DirectionComparison:
 
     @property
     def n_compared(self) -> int:
-        """Steps that have a published counterpart."""
+        """Clear steps that have a published counterpart."""
         return sum(step.agrees is not None for step in self.steps)
+
+    @property
+    def n_unclear(self) -> int:
+        """Steps that have a published counterpart, but are within their error."""
+        return sum(
+            not step.is_clear and step.published_from != step.published_to for step in self.steps
+        )
 
     @property
     def n_agree(self) -> int:
@@ -125,12 +146,15 @@ class DirectionComparison:
 
     @property
     def verdict(self) -> Verdict:
-        """'yes' if all steps that can be compared agree."""
+        """'yes' if all clear steps that can be compared agree."""
+        if not self.n_compared and self.n_unclear:
+            return Verdict(None, say_unclear(self.n_unclear))
         if not self.n_compared:
             return Verdict(None, "no two betas have different published ones nearest to them")
         return Verdict(
             self.n_agree == self.n_compared,
-            f"{self.n_agree} of {self.n_compared} steps go the published way",
+            f"{self.n_agree} of {self.n_compared} clear steps go the published way"
+            + (f" ({say_unclear(self.n_unclear)})" if self.n_unclear else ""),
         )
 
 
@@ -147,7 +171,8 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns model, quantity, n_latents, beta, value (mean over seeds), published_beta (the
+        Columns model, quantity, n_latents, beta, value (mean over seeds), value_low, value_high
+        (its interval, see `mean_over_seeds`; NaN where there is none), published_beta (the
         nearest, by its ratio), published_value, published (the table's name).
 
     Raises
@@ -176,6 +201,8 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
                     "n_latents": means["n_latents"],
                     "beta": means["beta"],
                     "value": [estimate.value for estimate in means["estimate"]],
+                    "value_low": [estimate.low for estimate in means["estimate"]],
+                    "value_high": [estimate.high for estimate in means["estimate"]],
                     "published_beta": np.array(nearest, dtype=float),
                     "published_value": published.loc[nearest].to_numpy(),
                     "published": match.table,
@@ -187,6 +214,8 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
 
 def compare_directions(table: pd.DataFrame) -> tuple[DirectionComparison, ...]:
     """Tell for each step of a study between betas whether the published values go the same way.
+
+    A step counts if it is clear (`PairedStep`).
 
     Parameters
     ----------
@@ -224,17 +253,21 @@ def compare_directions(table: pd.DataFrame) -> tuple[DirectionComparison, ...]:
 def _compare(family: str, quantity: str, n_latents: int, rows: pd.DataFrame) -> DirectionComparison:
     steps = []
     for a, b in itertools.pairwise(rows.itertuples(index=False)):
-        change, published_change = b.value - a.value, b.published_value - a.published_value
-        agrees = bool(np.sign(change) == np.sign(published_change))
+        ends = [Estimate(row.value, row.value_low, row.value_high) for row in (b, a)]
+        change, published_change = difference(*ends), b.published_value - a.published_value
+        is_clear = _is_clear(change, published_change, quantity, max(abs(a.value), abs(b.value)))
+        is_compared = is_clear and a.published_beta != b.published_beta
+        agrees = bool(np.sign(change.value) == np.sign(published_change))
         steps.append(
             PairedStep(
                 from_beta=a.beta,
                 to_beta=b.beta,
                 published_from=a.published_beta,
                 published_to=b.published_beta,
-                change=change,
+                change=change.value,
                 published_change=published_change,
-                agrees=agrees if a.published_beta != b.published_beta else None,
+                is_clear=is_clear,
+                agrees=agrees if is_compared else None,
             )
         )
     once = rows.drop_duplicates("published_beta")
@@ -247,6 +280,20 @@ def _compare(family: str, quantity: str, n_latents: int, rows: pd.DataFrame) -> 
         tau=_tau(rows["beta"], rows["value"]),
         published_tau=_tau(once["published_beta"], once["published_value"]),
     )
+
+
+def _is_clear(change: Estimate, published: float, quantity: str, size: float) -> bool:
+    if not math.isnan(change.low):
+        return bool(change.low > 0 or change.high < 0)
+    if quantity in _FRACTIONS:
+        return bool(min(abs(change.value), abs(published)) >= LEAST)
+    return bool(abs(change.value) >= LEAST * size > 0)
+
+
+def say_unclear(n: int) -> str:
+    """Say how many steps do not count, and why."""
+    steps = "1 step is" if n == 1 else f"{n} steps are"
+    return f"{steps} too small to tell, here or as published"
 
 
 def _tau(beta: pd.Series, value: pd.Series) -> float:

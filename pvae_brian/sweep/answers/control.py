@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pvae_brian.sweep.answers.names import name_family
 from pvae_brian.sweep.answers.rows import (
     SPIKING,
     check_table,
@@ -19,13 +20,13 @@ from pvae_brian.sweep.answers.verdict import Verdict
 
 # Of the simulated counts, and of the model's own latents, which is what was published.
 ZEROS = ("fraction_zeros", "latent_zeros")
-# Shares of zeros that differ by less than this hardly differ.
+# Fractions of zeros that differ by less than this hardly differ.
 LIMIT = 0.1
 
 
 @dataclass(frozen=True)
 class RangeAtK:
-    """How far a share of zeros moves over betas at one K.
+    """How far a fraction of zeros moves over betas at one K.
 
     Attributes
     ----------
@@ -51,7 +52,7 @@ class RangeAtK:
 
 @dataclass(frozen=True)
 class Steadiness:
-    """Whether a share of zeros of one family stays where it is.
+    """Whether a fraction of zeros of one family stays where it is.
 
     Attributes
     ----------
@@ -77,7 +78,7 @@ class Steadiness:
 def compute_steadiness(
     table: pd.DataFrame, *, beta_from: float = BETA_FROM
 ) -> tuple[Steadiness, ...]:
-    """Return how far the shares of zeros move with beta, for the P-VAE and the control.
+    """Return how far the fractions of zeros move with beta, for the P-VAE and the control.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def _steadiness(table: pd.DataFrame, family: str, quantity: str, beta_from: floa
 
 def _judge(family: str, beta_from: float, at: list[RangeAtK]) -> Verdict:
     if not at:
-        return Verdict(None, f"the table has no {family} model")
+        return Verdict(None, f"the table has no {name_family(family)}")
     ranges = {of_k.n_latents: of_k.range_from for of_k in at if not math.isnan(of_k.range_from)}
     if not ranges:
         return Verdict(None, f"a range needs two betas of {beta_from:g} or more at one K")

@@ -115,6 +115,7 @@ def correlation_interval(r: float, n: int, inflation: float = 1.0) -> Estimate:
     if n <= 3:
         return _around(r, np.nan)
     if abs(r) == 1:
+        # No error is left that the interval could be made of.
         return Estimate(r, r, r)
     margin = norm.ppf(_UPPER) * np.sqrt(inflation / (n - 3))
     return Estimate(r, *(float(np.tanh(np.arctanh(r) + side * margin)) for side in (-1, 1)))

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pvae_brian.sweep.answers.names import name_family
 from pvae_brian.sweep.answers.rows import CONTROL, POISSON, SPIKING, check_table, select
 from pvae_brian.sweep.answers.verdict import Verdict
 
 # Of all these less is better.
 PLANE = ("energy", "error")
 SPACE = ("energy", "error", "kl_nats")
+# What a comparison with controls must say.
+HANDICAP = (
+    "a control's decoder was trained on its own latents, not on spike counts, and the unit of its "
+    "latents is free"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,9 @@ class Front:
 @dataclass(frozen=True)
 class Dominance:
     """Whether each control is beaten by a P-VAE.
+
+    A control's decoder was trained on its own latents, not on spike counts, and the unit of its
+    latents is free: another one changes its spikes, and its error with them.
 
     Attributes
     ----------
@@ -169,8 +178,12 @@ def compute_dominance(table: pd.DataFrame, axes: tuple[str, ...] = PLANE) -> Dom
     beaten = int(is_dominated(controls, by=models).sum())
     if not n or not len(models):
         absent = CONTROL if not n else POISSON
-        return Dominance(beaten, n, Verdict(None, f"the table has no {absent} model with spikes"))
-    return Dominance(beaten, n, Verdict(beaten == n, f"{beaten} of {n} controls are beaten"))
+        return Dominance(
+            beaten, n, Verdict(None, f"the table has no {name_family(absent)} with spikes")
+        )
+    return Dominance(
+        beaten, n, Verdict(beaten == n, f"{beaten} of {n} controls are beaten; {HANDICAP}")
+    )
 
 
 def _front(family: str, rows: pd.DataFrame, axes: tuple[str, ...]) -> Front:

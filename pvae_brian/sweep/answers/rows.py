@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from pvae_brian.intervals import CONFIDENCE, Estimate
+from pvae_brian.sweep.answers.names import name_family
 
 POISSON, CONTROL = "poisson", "gaussian-relu"
 # Those that spike, in the order of the answers.
@@ -61,10 +62,10 @@ def name_points(rows: pd.DataFrame) -> tuple[str, ...]:
     --------
     >>> row = {"model": "poisson", "beta": 0.5, "n_latents": 64, "seed": 0}
     >>> name_points(pd.DataFrame([row]))
-    ('poisson at beta 0.5, K 64, seed 0',)
+    ('P-VAE at beta 0.5, K 64, seed 0',)
     """
     return tuple(
-        f"{model} at beta {beta:g}, K {n_latents}, seed {seed}"
+        f"{name_family(model)} at beta {beta:g}, K {n_latents}, seed {seed}"
         for model, beta, n_latents, seed in rows[list(POINT)].itertuples(index=False)
     )
 

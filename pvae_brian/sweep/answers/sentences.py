@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 
-from pvae_brian.intervals import Estimate
 from pvae_brian.sweep.answers.answer import Answers
-from pvae_brian.sweep.answers.beside import DirectionComparison
+from pvae_brian.sweep.answers.beside import DirectionComparison, say_unclear
 from pvae_brian.sweep.answers.control import Steadiness
 from pvae_brian.sweep.answers.course import TrendAtK
 from pvae_brian.sweep.answers.growth import Growth
+from pvae_brian.sweep.answers.names import (
+    name_family,
+    name_quantity,
+    write_estimate,
+    write_value,
+)
 from pvae_brian.sweep.answers.pareto import Front
 from pvae_brian.sweep.answers.prediction import Relation
-from pvae_brian.sweep.answers.rows import CONTROL, SPIKING
+from pvae_brian.sweep.answers.rows import CONTROL, POISSON, SPIKING
 from pvae_brian.sweep.answers.trend import Trend
 
-FAMILY_NAMES = MappingProxyType(
-    {
-        "poisson": "P-VAE",
-        "gaussian-relu": "Control",
-        "gaussian": "Plain Gaussian VAE",
-        "all": "P-VAE and control",
-    }
-)
-QUANTITY_NAMES = MappingProxyType(
-    {
-        "spikes": "spikes per stimulus",
-        "energy": "energy per stimulus",
-        "fraction_zeros": "share of silent neurons in simulation",
-        "latent_zeros": "share of zeros among the model's own latents",
-        "lifetime_sparsity": "lifetime sparsity",
-        "kl_nats": "KL",
-        "error": "squared error",
-    }
-)
 _NATS_PER_BIT = math.log(2)
 # With more K than this only the extremes are said.
 _MOST_K = 3
@@ -59,15 +44,19 @@ def describe(answers: Answers) -> list[str]:
     """
     lines = [_describe_table(answers)]
     lines += [describe_trend(trend) for trend in answers.trends]
-    if answers.trends_over_all is not answers.trends:
+    if answers.trends_over_all and answers.trends_over_all is not answers.trends:
         lines.append(_describe_all_betas(answers))
     lines += [describe_steadiness(one) for one in answers.steadiness if one.family == CONTROL]
     lines += [describe_prediction(one) for one in answers.predictions]
     lines += [describe_kl_relation(one) for one in answers.kl_relations]
-    lines += [describe_front(front) for front in answers.fronts if front.n_points]
-    lines.append(
-        f"Is each control beaten by a P-VAE in energy and error? {answers.dominance.verdict}."
-    )
+    families = [family for family in SPIKING if family in answers.models]
+    # Of one family, the front of all is its own.
+    fronts = [front for front in answers.fronts if len(families) > 1 or front.family != "all"]
+    lines += [describe_front(front) for front in fronts if front.n_points]
+    if len(families) > 1:
+        lines.append(
+            f"Is each control beaten by a P-VAE in energy and error? {answers.dominance.verdict}."
+        )
     # Energy is spikes times a price, and grows as they do.
     spikes = [growth for growth in answers.growth if growth.quantity == "spikes"]
     for _, of_family in itertools.groupby(spikes, key=lambda growth: growth.family):
@@ -86,39 +75,56 @@ def describe_trend(trend: Trend) -> str:
     if not changes:
         return f"{question} {trend.verdict}."
     over = "over" if trend.direction == "falls" else "minus"
-    effects = ", ".join(
-        f"{_number(of_k.effect)} (tau {_plain(of_k.tau)}) at K {of_k.n_latents}"
-        for of_k in _extremes(changes)
-    )
-    return f"{question} {trend.verdict}. Last beta {over} first: {effects}."
+    shown, unknown = _extremes(changes, lambda of_k: of_k.effect.value)
+    effects = [
+        f"{write_estimate(of_k.effect)} (tau {_plain(of_k.tau)}) at K {of_k.n_latents}"
+        for of_k in shown
+    ]
+    told = _with_unknown(effects, unknown)
+    return f"{question} {trend.verdict}. Last beta {over} first: {told}."
 
 
 def describe_steadiness(steadiness: Steadiness) -> str:
-    """Say how far a share of zeros moves over betas."""
+    """Say how far a fraction of zeros moves over betas."""
     question = f"{_name(steadiness)}: stays within 0.1 over betas?"
     if not steadiness.at:
         return f"{question} {steadiness.verdict}."
     widest = max(steadiness.at, key=lambda at: at.range)
     return (
         f"{question} {steadiness.verdict}. Over all betas it moves most at K {widest.n_latents}, "
-        f"from {widest.smallest:.3g} to {widest.largest:.3g}."
+        f"from {write_value(widest.smallest)} to {write_value(widest.largest)}."
     )
 
 
 def describe_prediction(prediction: Relation) -> str:
-    """Say how measured spikes go with the prior rate cost."""
-    family = FAMILY_NAMES[prediction.family]
-    return f"{family}: prior rate cost predicts spikes? {prediction.verdict}.{_fits(prediction)}"
+    """Say how measured spikes go with the prior rate cost; of a control without a verdict."""
+    family = name_family(prediction.family)
+    if prediction.family == POISSON:
+        line = f"{family}: prior rate cost predicts spikes? {prediction.verdict}."
+    else:
+        line = f"{family}: spikes beside the activity of its prior, which depends on K alone."
+    if not math.isnan(prediction.ratio.value):
+        line += f" Spikes are {write_estimate(prediction.ratio)} of it on average over models."
+    return line + _fits(prediction)
 
 
 def describe_kl_relation(relation: Relation) -> str:
     """Say how the KL goes with measured spikes."""
-    line = f"{FAMILY_NAMES[relation.family]}: KL goes with spikes? {relation.verdict}."
+    line = f"{name_family(relation.family)}: KL goes with spikes? {relation.verdict}."
     line += _fits(relation)
     if math.isnan(relation.smallest_ratio):
         return line
-    low, high = relation.smallest_ratio / _NATS_PER_BIT, relation.largest_ratio / _NATS_PER_BIT
-    return f"{line} Models carry {low:.3g} to {high:.3g} bits per spike."
+    low, high = (
+        write_value(ratio / _NATS_PER_BIT)
+        for ratio in (relation.smallest_ratio, relation.largest_ratio)
+    )
+    bounds = "that the counts carry"
+    if relation.family != POISSON:
+        bounds = "in its own latents, not in its counts"
+    return (
+        f"{line} KL per spike, in bits: {low} to {high} over models. KL is an upper bound on the "
+        f"information {bounds}."
+    )
 
 
 def describe_front(front: Front) -> str:
@@ -126,14 +132,15 @@ def describe_front(front: Front) -> str:
     # A front of one family need not name it.
     is_mixed = front.family not in SPIKING
     cheap, good = (
-        (f"{FAMILY_NAMES[row.model]}, " if is_mixed else "")
-        + f"beta {row.beta:g}, K {row.n_latents} (error {row.error:.4g}, energy {row.energy:.3g})"
+        (f"{name_family(row.model)}, " if is_mixed else "")
+        + f"beta {row.beta:g}, K {row.n_latents} (error {write_value(row.error, 4)}, "
+        f"energy {write_value(row.energy)})"
         for row in (front.points.iloc[0], front.points.iloc[-1])
     )
     counts = front.points["model"].value_counts()
-    of = ", ".join(f"{FAMILY_NAMES[model]} {n}" for model, n in counts.items())
+    of = ", ".join(f"{name_family(model)} {n}" for model, n in counts.items())
     return (
-        f"{FAMILY_NAMES[front.family]}: {len(front.points)} of {front.n_points} models are on the "
+        f"{_whose(front)}: {len(front.points)} of {front.n_points} models are on the "
         f"front of energy and error{f' ({of})' if is_mixed else ''}, from {cheap} to {good}."
     )
 
@@ -147,7 +154,7 @@ def describe_growth(growths: Sequence[Growth]) -> str:
         if len(growth.n_latents) < 2:
             told.append(f"cannot be told {at}, which has fewer than two K with spikes")
             continue
-        text = f"a = {_number(growth.exponent)} {at}"
+        text = f"a = {write_estimate(growth.exponent)} {at}"
         if len(growth.local_exponents) > 1:
             text += f" ({growth.local_exponents[0]:.2f} over the first two K, "
             text += f"{growth.local_exponents[-1]:.2f} over the last two)"
@@ -162,9 +169,11 @@ def describe_directions(comparisons: Sequence[DirectionComparison]) -> str:
     first = comparisons[0]
     n_agree = sum(one.n_agree for one in comparisons)
     n_compared = sum(one.n_compared for one in comparisons)
+    n_unclear = sum(one.n_unclear for one in comparisons)
     question = f"{_name(first)}: changes with beta as published ({first.published})?"
     if not n_compared:
-        return f"{question} {first.verdict}."
+        reason = say_unclear(n_unclear) if n_unclear else first.verdict.reason
+        return f"{question} {first.verdict.word}: {reason}."
     other = {
         (step.from_beta, step.to_beta): (step.published_from, step.published_to)
         for one in comparisons
@@ -174,19 +183,19 @@ def describe_directions(comparisons: Sequence[DirectionComparison]) -> str:
     differing = "; ".join(
         f"beta {a:g} to {b:g} (published {c:g} to {d:g})" for (a, b), (c, d) in other.items()
     )
-    taus = ", ".join(
-        f"{_plain(one.tau)} at K {one.n_latents}" for one in _extremes(comparisons, "tau")
-    )
+    shown, unknown = _extremes(comparisons, lambda one: one.tau)
+    taus = _with_unknown([f"{_plain(one.tau)} at K {one.n_latents}" for one in shown], unknown)
     return (
-        f"{question} {'yes' if n_agree == n_compared else 'no'}: {n_agree} of {n_compared} steps "
-        f"go the published way"
+        f"{question} {'yes' if n_agree == n_compared else 'no'}: {n_agree} of {n_compared} "
+        f"clear steps go the published way"
+        + (f" ({say_unclear(n_unclear)})" if n_unclear else "")
         + (f", not all from {differing}" if differing else "")
         + f". Kendall's tau is {taus}; published {_plain(first.published_tau)}."
     )
 
 
 def _describe_table(answers: Answers) -> str:
-    names = [FAMILY_NAMES.get(model, model) for model in answers.models]
+    names = [name_family(model) for model in answers.models]
     line = (
         f"Models: {', '.join(names)}. Beta: {_list(answers.betas)}. K: {_list(answers.n_latents)}. "
         f"Seeds: {_list(answers.seeds)}. Trends are judged over betas of {answers.beta_from:g} or "
@@ -201,7 +210,7 @@ def _describe_table(answers: Answers) -> str:
 
 def _describe_all_betas(answers: Answers) -> str:
     words = [
-        f"{_name(trend)} {trend.direction}: {trend.verdict.word}"
+        f"{_name(trend)}, {trend.direction}: {trend.verdict.word}"
         for trend in answers.trends_over_all
     ]
     return f"Over all betas, down to {answers.betas[0]:g}: {'; '.join(words)}."
@@ -212,13 +221,15 @@ def _fits(relation: Relation) -> str:
     parts = []
     if not math.isnan(relation.line.slope.value):
         parts.append(
-            f"least squares, which large models decide: slope {_number(relation.line.slope)}, "
-            f"intercept {_number(relation.line.intercept)}, R2 {_number(relation.line.r2)}"
+            f"least squares, which large models decide: slope "
+            f"{write_estimate(relation.line.slope)}, "
+            f"intercept {write_estimate(relation.line.intercept)}, "
+            f"R2 {write_estimate(relation.line.r2)}"
         )
     if not math.isnan(relation.through_origin.value):
-        parts.append(f"slope through the origin {_number(relation.through_origin)}")
+        parts.append(f"slope through the origin {write_estimate(relation.through_origin)}")
     if not math.isnan(relation.log_line.slope.value):
-        parts.append(f"slope on logarithms {_number(relation.log_line.slope)}")
+        parts.append(f"slope on logarithms {write_estimate(relation.log_line.slope)}")
     sentences = f" Over {len(relation.points)} models, {'; '.join(parts)}." if parts else ""
     if relation.not_positive:
         sentences += f" Without a logarithm: {_some(relation.not_positive)}."
@@ -227,29 +238,33 @@ def _fits(relation: Relation) -> str:
     return sentences
 
 
-def _extremes(of_ks: Sequence, by: str = "effect") -> list[TrendAtK | DirectionComparison]:
-    """All of them, or with many K those where ``by`` is smallest and largest."""
+def _extremes(
+    of_ks: Sequence, size: Callable[[object], float]
+) -> tuple[list[TrendAtK | DirectionComparison], list[TrendAtK | DirectionComparison]]:
+    """Return all of them, or with many K those of known size where it is smallest and largest.
+
+    Second come those that are unknown, and not among the first.
+    """
     if len(of_ks) <= _MOST_K:
-        return list(of_ks)
-
-    def size(of_k) -> float:
-        value = getattr(of_k, by)
-        value = value.value if isinstance(value, Estimate) else value
-        # What is not known is no extreme.
-        return 0.0 if math.isnan(value) else value
-
-    ends = [min(of_ks, key=size), max(of_ks, key=size)]
-    return ends[:1] if ends[0] is ends[1] else ends
+        return list(of_ks), []
+    is_known = [math.isfinite(size(of_k)) for of_k in of_ks]
+    known = [of_k for of_k, yes in zip(of_ks, is_known, strict=True) if yes]
+    unknown = [of_k for of_k, yes in zip(of_ks, is_known, strict=True) if not yes]
+    if not known:
+        return [], unknown
+    ends = [min(known, key=size), max(known, key=size)]
+    return ends[:1] if ends[0] is ends[1] else ends, unknown
 
 
-def _number(estimate: Estimate) -> str:
-    """An estimate, without an interval that is not known."""
-    if math.isnan(estimate.value):
-        return "undefined"
-    return f"{estimate.value:.3g}" if math.isnan(estimate.low) else f"{estimate:.3g}"
+def _with_unknown(said: list[str], unknown: Sequence) -> str:
+    """Join what is said of some K, and name the others."""
+    if unknown:
+        said = [*said, f"undefined at K {', '.join(str(of_k.n_latents) for of_k in unknown)}"]
+    return ", ".join(said)
 
 
 def _plain(value: float) -> str:
+    """A rank correlation."""
     return "undefined" if math.isnan(value) else f"{value:.2f}"
 
 
@@ -259,7 +274,11 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _name(of) -> str:
-    return f"{FAMILY_NAMES[of.family]}, {QUANTITY_NAMES[of.quantity]}"
+    return f"{name_family(of.family)}, {name_quantity(of.quantity)}"
+
+
+def _whose(front: Front) -> str:
+    return name_family(front.family) if front.family in SPIKING else "P-VAE and ReLU control"
 
 
 def _list(values: tuple) -> str:

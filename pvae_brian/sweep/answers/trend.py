@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pvae_brian.sweep.answers.course import DIRECTIONS, Step, TrendAtK, find_trend, trend_at_k
+from pvae_brian.sweep.answers.names import name_family, name_quantity
 from pvae_brian.sweep.answers.order_tests import TrendTest
 from pvae_brian.sweep.answers.rows import SPIKING, check_table, from_beta, select
 from pvae_brian.sweep.answers.verdict import ALPHA, Verdict
@@ -38,8 +39,10 @@ class Trend:
         at least two of these and three betas; else Jonckheere's, in strata of one K. None where no
         K has two betas.
     verdict : Verdict
-        'yes' if each step at each K goes the expected way and the test finds it; 'no' if a step
-        clearly goes the other way, or the test finds nothing that it could have found.
+        'yes' if each step at each K goes the expected way and the test finds it; 'no' if a step, or
+        the way from the first beta to the last, clearly goes the other way: all of these together
+        are taken for clear by chance once in 20 times at most (Bonferroni). To find nothing is
+        no 'no': it cannot be told.
     """
 
     family: str
@@ -52,8 +55,8 @@ class Trend:
 
     @property
     def wrong_steps(self) -> tuple[Step, ...]:
-        """Steps that do not go the expected way."""
-        return tuple(step for at in self.at for step in at.steps if not step.is_right)
+        """Steps that do not go the expected way, where they could."""
+        return tuple(step for at in self.at for step in at.steps if step.is_right is False)
 
 
 def compute_trends(table: pd.DataFrame, *, beta_from: float = BETA_FROM) -> tuple[Trend, ...]:
@@ -149,34 +152,76 @@ def _judge(
 ) -> Verdict:
     if not at:
         return Verdict(
-            None, f"no {family} model with {quantity} at a beta of {beta_from:g} or more"
+            None,
+            f"no {name_family(family)} with {name_quantity(quantity)} at a beta of {beta_from:g} "
+            f"or more",
         )
     if test is None:
         return Verdict(None, f"a trend needs two betas of {beta_from:g} or more at one K")
-    steps = [step for of_k in at for step in of_k.steps]
+    holds, reason = _weigh(at, test)
+    alone = [str(of_k.n_latents) for of_k in at if not of_k.steps]
+    if alone:
+        reason += f"; K {', '.join(alone)} {_has(alone)} one beta, and {_is(alone)} not judged"
+    return Verdict(holds, reason)
+
+
+def _weigh(at: tuple[TrendAtK, ...], test: TrendTest) -> tuple[bool | None, str]:
+    """Say whether the trend holds, and why."""
+    all_steps = [step for of_k in at for step in of_k.steps]
+    steps = [step for step in all_steps if step.is_right is not None]
     wrong = [step for step in steps if not step.is_right]
+    # Where there is one step it is the span.
+    spans = [of_k.span for of_k in at if len(of_k.steps) > 1]
+    n_compared = len(all_steps) + len(spans)
+    kind = _kind_of_error(at)
     found = f"p = {test.p_value:.2g} ({test.name}'s test, {test.method})"
-    if clear := [step for step in wrong if step.is_clear]:
-        return Verdict(
-            False,
-            f"{len(clear)} of {len(steps)} steps clearly go the other way: {_few(clear)}; "
-            f"over all, {found}",
+    if clear := [step for step in wrong if step.is_clear(n_compared)]:
+        return False, (
+            f"{len(clear)} of {len(steps)} steps clearly go the other way{kind}: {_few(clear)}; "
+            f"over all, {found}"
         )
+    if back := [s for s in spans if s.is_right is False and s.is_clear(n_compared)]:
+        return False, (
+            f"from the first beta to the last it clearly goes the other way{kind}: {_few(back)}; "
+            f"over all, {found}"
+        )
+    if all(step.change.value == 0 for step in all_steps):
+        return None, f"no change found: all {len(all_steps)} steps stand still{kind}"
+    stay = len(all_steps) - len(steps)
+    still = f" ({stay} more, at the end of its range, cannot)" if stay else ""
     if test.p_value < ALPHA:
         if not wrong:
-            return Verdict(True, f"{_each(steps)} the expected way; {found}")
-        return Verdict(
-            None,
+            return True, f"{_each(steps)} the expected way{still}{kind}; {found}"
+        return None, (
             f"over all, {found}, but {len(wrong)} of {len(steps)} steps do not go that way, none "
-            f"of them by more than its error: {_few(wrong)}",
+            f"of them by more than its error{kind}: {_few(wrong)}"
         )
     if test.smallest_p >= ALPHA:
-        return Verdict(
-            None,
-            f"{len(steps) - len(wrong)} of {len(steps)} steps go the expected way, and so few "
-            f"points cannot give a p-value under {test.smallest_p:.2g}; add a beta, K or seed",
+        return None, (
+            f"{len(steps) - len(wrong)} of {len(steps)} steps go the expected way{still}{kind}, "
+            f"and so few points cannot give a p-value under {test.smallest_p:.2g}; add a beta, K "
+            f"or seed"
         )
-    return Verdict(False, f"{len(wrong)} of {len(steps)} steps do not go the expected way; {found}")
+    return None, (
+        f"no trend found: {len(wrong)} of {len(steps)} steps do not go the expected way{still}, "
+        f"none of them by more than its error{kind}; {found}"
+    )
+
+
+def _kind_of_error(at: tuple[TrendAtK, ...]) -> str:
+    """What the intervals of steps speak of."""
+    n_seeds = {n for of_k in at for n in of_k.n_seeds}
+    if n_seeds == {1}:
+        return " (over stimuli, one training)"
+    return " (over trainings)" if min(n_seeds) > 1 else " (over trainings, or stimuli for one)"
+
+
+def _has(names: list[str]) -> str:
+    return "has" if len(names) == 1 else "have"
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _few(steps: list[Step]) -> str:
