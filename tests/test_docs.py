@@ -20,7 +20,17 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # Packages whose names the docs list beside those of pvae_brian itself.
 ROOMS = [
-    f"pvae_brian.{room}" for room in ("data", "decoding", "measures", "report", "runs", "sweep")
+    f"pvae_brian.{room}"
+    for room in (
+        "data",
+        "decoding",
+        "measures",
+        "report",
+        "report.study",
+        "runs",
+        "sweep",
+        "sweep.answers",
+    )
 ]
 PUBLIC_NAMES = [
     f"{module}.{name}"
@@ -52,9 +62,11 @@ def test_the_code_runs(page, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-# The other example trains for minutes.
+# One trains for minutes; that of a study has a test of its own.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["latents_in_your_own_network.py", "known_answers.py"])
+@pytest.mark.parametrize(
+    "name", ["latents_in_your_own_network.py", "known_answers.py", "dense_limit.py"]
+)
 def test_the_example_runs(name, tmp_path):
     result = subprocess.run(
         [sys.executable, ROOT / "examples" / name], capture_output=True, text=True, cwd=tmp_path
