@@ -66,7 +66,8 @@ def main() -> None:
     both = f"({ours.free_energy:.3f} and {theirs.free_energy:.3f} on held-out patches)"
     if ours.free_energy <= theirs.free_energy:
         share = ours.seconds / theirs.seconds
-        print(f"Ours reached the free energy of the authors' schedule {both} in {share:.3f} of it.")
+        print(f"Ours reached the free energy of the authors' schedule {both}")
+        print(f"in {share:.3f} of its time.")
     else:
         print(f"Ours did not reach the free energy of the authors' schedule {both}.")
 
