@@ -34,7 +34,20 @@ def main(folder: Path) -> None:
     np.save(folder / "patches.npy", test)
 
     model = pb.PoissonVAE.from_config(pb.PoissonVAEConfig(n_inputs=256, n_latents=N_LATENTS))
-    record = pb.train(model, patches.train, beta=BETA, epochs=EPOCHS, warmup=WARMUP, progress=True)
+    # Longer than the defaults of train, and along the gradient but for the prior, so that all
+    # epochs count alike.
+    record = pb.train(
+        model,
+        patches.train,
+        beta=BETA,
+        epochs=EPOCHS,
+        batch_size=1000,
+        learning_rate=0.005,
+        tolerance=None,
+        warmup=WARMUP,
+        closed_form=False,
+        progress=True,
+    )
     training = dataclasses.asdict(record)
     pb.save_checkpoint(model, folder / "model.pt", training=training, force=True)
 

@@ -46,7 +46,10 @@ def run(options: argparse.Namespace) -> int:
         "beta": training.get("beta"),
         "epochs_done": training.get("epochs_done"),
         "interrupted": training.get("interrupted"),
-        "mean_posterior_spikes_in_training": training.get("mean_posterior_rate"),
+        "plateau": training.get("plateau"),
+        "mean_posterior_spikes_in_training": training.get("mean_posterior_rate")
+        if has_rates
+        else None,
         "versions": encoder.details.get("versions"),
     }
     if options.json:
