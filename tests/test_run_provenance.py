@@ -158,7 +158,7 @@ def test_an_official_checkpoint_is_described_where_it_lies(small):
 
 
 def test_a_checkpoint_that_is_none_has_no_provenance(small):
-    for name, error in [("grelu_lin_k32", CheckpointError), ("none.pt", FileNotFoundError)]:
+    for name, error in [("ipvae_k32", CheckpointError), ("none.pt", FileNotFoundError)]:
         with pytest.raises(error):
             describe_provenance(small[2], model_path=OFFICIAL / name)
     with pytest.raises(CheckpointError, match="no epoch 99"):

@@ -16,7 +16,7 @@ if _missing:
         'missing with: pip install "pvae_brian[sweep]"'
     )
 
-from pvae_brian.sweep.answers import Answers, answer  # noqa: E402
+from pvae_brian.sweep import answers  # noqa: E402
 from pvae_brian.sweep.point import PointResult, compute_point  # noqa: E402
 from pvae_brian.sweep.presets import PRESETS  # noqa: E402
 from pvae_brian.sweep.published import PUBLISHED, load_published  # noqa: E402
@@ -29,14 +29,13 @@ __all__ = [
     "COLUMNS",
     "PRESETS",
     "PUBLISHED",
-    "Answers",
     "Column",
     "Point",
     "PointResult",
     "Study",
     "Sweep",
     "SweepError",
-    "answer",
+    "answers",
     "compute_point",
     "load_published",
     "load_sweep",
