@@ -114,3 +114,12 @@ def test_no_such_data():
         load_data("nothing.npy")
     with pytest.raises(ValueError, match="n_train must be at least 1"):
         load_data("digits", 0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
+def test_images_that_are_not_finite_are_named_by_their_place_in_the_file(tmp_path, value):
+    images = np.zeros((20, 9))
+    images[13, 4] = value
+    np.save(tmp_path / "x.npy", images)
+    with pytest.raises(ValueError, match=r"1 of 20 images in .*x\.npy \(the first is number 13\)"):
+        load_data(str(tmp_path / "x.npy"))

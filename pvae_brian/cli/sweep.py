@@ -118,9 +118,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _tell(found: Sweep, options: argparse.Namespace) -> None:
-    """Show the table, and the answers that its rows allow."""
-    _show(found)
+    """Show the table, if it has rows, and the answers that they allow."""
     if len(found.table):
+        _show(found)
         budget = getattr(options, "budget", None)
         _report(found, write_command(found.study, options.folder, budget_file=budget))
 
@@ -144,8 +144,7 @@ def _show(found: Sweep) -> None:
     table = found.table[list(_SHOWN)].rename(columns=_SHOWN)
     if len(found.study.seeds) == 1:
         table = table.drop(columns="seed")
-    if len(table):
-        print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}", na_rep="-"))
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}", na_rep="-"))
     energy = found.table.attrs["units"]["energy"]
     print(
         f"\nSpikes, prior rate cost and squared error per stimulus. All {len(found.table)} points, "

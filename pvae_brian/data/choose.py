@@ -69,7 +69,7 @@ def load_data(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If there are no such data, or a file cannot be read.
+        If there are no such data, a file cannot be read, or images in it are not finite.
 
     Examples
     --------
@@ -127,9 +127,16 @@ def _split(path: Path, has_test: bool, seed: int) -> ImageSet:
         raise ValueError(f"{path} must hold an array of images, got shape {images.shape}")
     if images.dtype.kind not in "buif":
         raise ValueError(f"images must be real numbers, got an array of type {images.dtype}")
-    # Values beyond float32 become infinite, and are refused where images are used.
+    # Values beyond float32 become infinite.
     with np.errstate(over="ignore"):
         images = images.astype(np.float32)
+    bad = ~np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
+    if bad.any():
+        raise ValueError(
+            f"images must be finite in single precision, got others in {bad.sum()} of "
+            f"{len(images)} images in {path} (the first is number {np.argmax(bad)}); remove or "
+            "repair them"
+        )
     if not has_test:
         return ImageSet(images, images[:0], path.name)
     n_test = max(1, round(_TEST_FRACTION * len(images)))
