@@ -16,6 +16,7 @@ PACKAGE = Path(pvae_brian.__file__).parent
 # From the first to use nothing of the package to the last to use it all.
 ROOMS = [
     "_checks",
+    "_extras",
     "_files",
     "models",
     "data",

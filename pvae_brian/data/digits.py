@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pvae_brian._checks import check_seed
+from pvae_brian._extras import needs_extra
 from pvae_brian.data.patches import check_fraction
 
 
@@ -72,14 +73,9 @@ def load_digits(*, test_fraction: float = 0.2, seed: int = 0) -> Digits:
     """
     check_fraction(test_fraction)
     seed = check_seed(seed)
-    try:
+    with needs_extra("data", "the digits come with scikit-learn"):
         from sklearn import datasets
         from sklearn.model_selection import train_test_split
-    except ImportError as error:
-        raise ImportError(
-            "the digits come with scikit-learn, which cannot be imported here; "
-            'install it with: pip install "pvae_brian[data]"'
-        ) from error
 
     images, labels = datasets.load_digits(return_X_y=True)
     images = images.reshape(-1, 8, 8)

@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pvae_brian._extras import needs_extra
 from pvae_brian.data.patches import Patches, patches_from_images
 
 PHOTOGRAPHS = (
@@ -64,16 +65,11 @@ def load_photographs() -> dict[str, np.ndarray]:
     >>> load_photographs()["camera.png"].shape
     (512, 512)
     """
-    try:
+    with needs_extra("data", "the natural photographs come with scikit-image"):
         import skimage
         from skimage.color import rgb2gray
         from skimage.io import imread
         from skimage.util import img_as_float
-    except ImportError as error:
-        raise ImportError(
-            "the natural photographs come with scikit-image, which cannot be imported here; "
-            'install it with: pip install "pvae_brian[data]"'
-        ) from error
 
     # Not skimage.data.data_dir or its functions: with pooch installed these turn to a download
     # cache.
