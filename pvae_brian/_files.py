@@ -64,7 +64,8 @@ def write_whole(path: str | os.PathLike, *, force: bool = False) -> Iterator[Bin
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
-        with os.fdopen(handle, "wb") as file:
+        # Some formats, such as HDF5, read what they have written.
+        with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
