@@ -84,6 +84,10 @@ def test_imports_point_one_way(path):
         ("from pvae_brian import LatentNeurons, simulate", ["torch"]),
         ("from pvae_brian import metabolic_cost, measures", ["torch", "matplotlib"]),
         ("from pvae_brian import load_encoder, train", ["brian2", "matplotlib"]),
+        (
+            "from pvae_brian import SpikeRecord, SpikeTimes",
+            ["neo", "quantities", "pynwb", "hdmf", "h5py", "xarray", "pandas", "torch"],
+        ),
     ],
 )
 def test_import_loads_nothing_heavy(statement, absent):
@@ -136,6 +140,41 @@ def test_missing_extra_is_named_and_the_rest_works(missing, call):
     result = run_python(code)
     assert result.returncode == 0, result.stderr
     assert 'pip install "pvae_brian[data]"' in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("missing", "call"),
+    [
+        ("neo", "record.to_neo()"),
+        ("neo", "SpikeRecord.from_neo(None)"),
+        ("pynwb", "record.to_nwb('record.nwb')"),
+        ("pynwb", "SpikeRecord.from_nwb('record.nwb')"),
+        ("xarray", "record.to_xarray()"),
+        ("xarray", "SpikeRecord.from_xarray(None)"),
+        ("pandas", "record.to_pandas()"),
+        ("pandas", "record.spikes.to_pandas()"),
+        ("pandas", "SpikeTimes.from_pandas(None)"),
+    ],
+)
+def test_without_the_extra_of_a_format_it_is_named_and_files_work(missing, call, tmp_path):
+    code = (
+        f"import os, sys; sys.modules['{missing}'] = None; os.chdir({str(tmp_path)!r})\n"
+        "import numpy as np\n"
+        "from pvae_brian import SpikeRecord, SpikeTimes\n"
+        "times = SpikeTimes(*np.zeros((2, 1), np.int32), np.array([0.5]))\n"
+        "ones = np.ones((1, 1), np.int32)\n"
+        "record = SpikeRecord(ones, ones * 0.5, 1.0, 10, 0, 'numpy', {}, times)\n"
+        "record.save('record.npz')\n"
+        f"try: {call}\n"
+        "except ImportError as error: print(error)\n"
+        "assert os.listdir() == ['record.npz']\n"
+        "assert SpikeRecord.load('record.npz').spikes.time == 0.5"
+    )
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    extra = {"pynwb": "nwb"}.get(missing, missing)
+    assert f"{missing}, which cannot be imported" in result.stdout
+    assert f'pip install "pvae_brian[{extra}]"' in result.stdout
 
 
 @pytest.mark.parametrize("missing", ["distributed", "pandas", "xarray"])

@@ -14,6 +14,7 @@ import numpy as np
 from pvae_brian.neurons import CountPrediction, NeuronModel, Poisson
 from pvae_brian.spikes import trains
 from pvae_brian.spikes.archive import read_archive, write_archive
+from pvae_brian.spikes.exchange import labelled, neo_block, nwb_file, nwb_reading, tables
 from pvae_brian.spikes.folders import read_folder
 from pvae_brian.spikes.selection import as_indices, select, select_times
 from pvae_brian.spikes.settings import describe
@@ -291,3 +292,12 @@ class SpikeRecord:
             If it is no spike record, or is damaged.
         """
         return cls(**(read_folder(path) if Path(path).is_dir() else read_archive(path)))
+
+    # Each format of others is a module, and its functions are methods here.
+    to_neo = neo_block.to_neo
+    from_neo = classmethod(neo_block.from_neo)
+    to_nwb = nwb_file.to_nwb
+    from_nwb = classmethod(nwb_reading.from_nwb)
+    to_xarray = labelled.to_xarray
+    from_xarray = classmethod(labelled.from_xarray)
+    to_pandas = tables.record_to_pandas

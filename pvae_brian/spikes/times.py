@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pvae_brian.spikes.exchange import tables
+
 # Bounds the memory: spikes that are looked at together.
 _BLOCK = 2**20
 
@@ -50,3 +52,7 @@ class SpikeTimes:
         """Yield the spikes in order, few enough at a time to bound memory, and at least once."""
         for start in range(0, max(1, len(self)), _BLOCK):
             yield self.rows(slice(start, start + _BLOCK))
+
+    # As in `SpikeRecord`.
+    to_pandas = tables.spikes_to_pandas
+    from_pandas = classmethod(tables.spikes_from_pandas)
