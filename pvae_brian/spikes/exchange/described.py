@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TABLES_OF_SETTINGS = ("versions", "neuron")
 
 
-def settings_of(record: SpikeRecord) -> dict[str, object]:
+def settings_of(record: SpikeRecord) -> dict[str, Any]:
     """Return the settings of a record in types that JSON has, and what kind of record it is.
 
     Raises
@@ -36,7 +36,7 @@ def settings_of(record: SpikeRecord) -> dict[str, object]:
     return {"format": FORMAT} | settings
 
 
-def flatten(settings: Mapping[str, object]) -> dict[str, object]:
+def flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as numbers and texts only: many formats know no table in a table.
 
     Examples
@@ -44,7 +44,7 @@ def flatten(settings: Mapping[str, object]) -> dict[str, object]:
     >>> flatten({"seed": 3, "neuron": {"name": "poisson"}})
     {'seed': 3, 'neuron.name': 'poisson'}
     """
-    flat: dict[str, object] = {}
+    flat: dict[str, Any] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
             flat |= {f"{name}.{key}": each for key, each in value.items()}
@@ -53,7 +53,7 @@ def flatten(settings: Mapping[str, object]) -> dict[str, object]:
     return flat
 
 
-def unflatten(flat: Mapping[str, object]) -> dict[str, object]:
+def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that `flatten` made flat; other entries are left out.
 
     Examples
@@ -61,7 +61,7 @@ def unflatten(flat: Mapping[str, object]) -> dict[str, object]:
     >>> unflatten({"seed": 3, "neuron.name": "poisson", "experimenter": "Hodgkin"})
     {'versions': {}, 'neuron': {'name': 'poisson'}, 'seed': 3}
     """
-    settings: dict[str, object] = {}
+    settings: dict[str, Any] = {}
     for table in _TABLES_OF_SETTINGS:
         settings[table] = {
             name.removeprefix(f"{table}."): value
@@ -73,8 +73,8 @@ def unflatten(flat: Mapping[str, object]) -> dict[str, object]:
 
 
 def fields_of(
-    settings: Mapping[str, object], counts: np.ndarray, rates: np.ndarray, times: SpikeTimes | None
-) -> dict[str, object]:
+    settings: Mapping[str, Any], counts: np.ndarray, rates: np.ndarray, times: SpikeTimes | None
+) -> dict[str, Any]:
     """Return the fields of a `SpikeRecord`, once it is sure that they belong together.
 
     Arrays are taken in any byte order and width if all their values fit, and copied.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,16 +56,16 @@ def to_xarray(record: SpikeRecord) -> xarray.Dataset:
         import xarray
 
     axes = ("stimulus", "latent")
-    variables = {
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray, str, str]] = {
         "counts": (axes, record.counts, "1", "spikes in the window"),
         "rates": (axes, record.rates, "1", "expected spikes in the window"),
     }
     if record.times is not None:
         spikes = record.times
         variables |= {
-            "spike_stimulus": ("spike", spikes.stimulus, "1", "stimulus that was shown"),
-            "spike_latent": ("spike", spikes.latent, "1", "latent neuron that fired"),
-            "spike_time": ("spike", spikes.time, "s", "time since the stimulus was shown"),
+            "spike_stimulus": (("spike",), spikes.stimulus, "1", "stimulus that was shown"),
+            "spike_latent": (("spike",), spikes.latent, "1", "latent neuron that fired"),
+            "spike_time": (("spike",), spikes.time, "s", "time since the stimulus was shown"),
         }
     return xarray.Dataset(
         {
@@ -124,7 +124,7 @@ def from_xarray(cls: type[SpikeRecord], dataset: xarray.Dataset) -> SpikeRecord:
         ) from error
 
 
-def _fields(dataset: xarray.Dataset) -> dict[str, object]:
+def _fields(dataset: xarray.Dataset) -> dict[str, Any]:
     text = dataset.attrs.get("settings")
     if not isinstance(text, str):
         raise ValueError("it has no attribute settings with JSON")

@@ -32,8 +32,9 @@ def to_neo(record: SpikeRecord) -> neo.Block:
     the block are the record's settings: ``format``, ``window_s``, ``dt_s``, ``n_steps``,
     ``n_latents``, ``seed``, ``device``, and ``neuron.name``, ``versions.numpy`` and the like.
 
-    The block is made at once, and Neo makes the trains of a segment when they are first asked
-    for, some 0.3 ms each: take a part of a large record, as in ``record[:10].to_neo()``.
+    The block is made at once; Neo makes the trains of a segment when they are first asked for. That
+    takes a fraction of a millisecond each, so minutes for half a million of them: take a part of
+    a large record, as in ``record[:10].to_neo()``.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def from_neo(cls: type[SpikeRecord], block: neo.Block) -> SpikeRecord:
         ) from error
 
 
-def _fields(block: neo.Block) -> dict[str, object]:
+def _fields(block: neo.Block) -> dict[str, Any]:
     annotations = {name: _plain(value) for name, value in block.annotations.items()}
     n_latents = annotations.get("n_latents")
     if not isinstance(n_latents, int):
@@ -157,11 +158,15 @@ def _fields(block: neo.Block) -> dict[str, object]:
             rates[stimulus, latent] = _rate(train, stimulus, latent)
             counts[stimulus, latent] = len(train)
             parts.append(np.asarray(train.times.rescale("s").magnitude))
-    stimulus, latent = (
-        np.repeat(index.ravel(), counts.ravel()).astype(np.int32) for index in np.indices(shape)
-    )
-    times = sort_spikes(stimulus, latent, np.concatenate([np.zeros(0), *parts]))
+    of_stimulus, of_latent = (np.repeat(index, counts.ravel()) for index in _numbers(shape))
+    times = sort_spikes(of_stimulus, of_latent, np.concatenate([np.zeros(0), *parts]))
     return fields_of(unflatten(annotations), counts, rates, times)
+
+
+def _numbers(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Stimulus and latent of each train."""
+    stimulus, latent = np.indices(shape)
+    return stimulus.ravel(), latent.ravel()
 
 
 def _rate(train: neo.SpikeTrain, stimulus: int, latent: int) -> float:

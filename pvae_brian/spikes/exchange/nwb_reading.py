@@ -61,7 +61,7 @@ def from_nwb(cls: type[SpikeRecord], path: str | os.PathLike[str]) -> SpikeRecor
             ) from error
 
 
-def _fields(file: NWBFile) -> dict[str, object]:
+def _fields(file: NWBFile) -> dict[str, Any]:
     settings = _settings(file)
     if file.trials is None or file.units is None:
         raise ValueError("it lacks its trials or units")
@@ -84,7 +84,7 @@ def _fields(file: NWBFile) -> dict[str, object]:
     return fields
 
 
-def _settings(file: NWBFile) -> dict[str, object]:
+def _settings(file: NWBFile) -> dict[str, Any]:
     if SETTINGS not in file.analysis:
         raise ValueError(f"it has no table {SETTINGS} under analysis")
     table = file.analysis[SETTINGS]

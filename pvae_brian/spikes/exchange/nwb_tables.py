@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hdmf.common import DynamicTable, VectorData, VectorIndex
@@ -84,7 +84,7 @@ def units_table(times: SpikeTimes, record: SpikeRecord) -> Units:
     )
 
 
-def settings_table(settings: Mapping[str, object]) -> DynamicTable:
+def settings_table(settings: Mapping[str, Any]) -> DynamicTable:
     """Return one row per setting, its value as JSON, in which each number is exact."""
     flat = flatten(settings)
     return DynamicTable(
