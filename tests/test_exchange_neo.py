@@ -22,6 +22,7 @@ from pvae_brian.measures import (  # noqa: E402
     mean_firing_rate,
 )
 from pvae_brian.neurons import Refractory  # noqa: E402
+from pvae_brian.spikes import RecordWriter  # noqa: E402
 
 from .chance import fresh_seed  # noqa: E402
 from .exchanged import extreme_records, with_equal_times  # noqa: E402
@@ -124,6 +125,15 @@ def test_numbers_of_numpy_are_numbers(record):
     for name in ("window_s", "n_steps", "seed", "n_latents"):
         block.annotations[name] = np.array([block.annotations[name]])[0]
     assert_same(SpikeRecord.from_neo(block), record)
+
+
+def test_a_record_on_disk_becomes_a_block(record, tmp_path):
+    with RecordWriter(tmp_path / "record", *record.counts.shape, with_times=True) as writer:
+        writer.counts[:], writer.rates[:] = record.counts, record.rates
+        writer.append(record.spikes)
+        names = ("window_s", "n_steps", "seed", "device", "versions", "neuron")
+        on_disk = writer.finish(**{name: getattr(record, name) for name in names})
+    assert_same(SpikeRecord.from_neo(on_disk.to_neo()), record)
 
 
 def test_counts_alone_make_no_trains():

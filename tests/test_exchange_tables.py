@@ -155,6 +155,11 @@ def test_a_table_of_spikes_keeps_every_bit(record):
         assert again.arrays()[name].tobytes() == values.tobytes()
 
 
+def test_a_table_of_spikes_keeps_the_order_of_equal_times():
+    times = with_equal_times().spikes
+    assert SpikeTimes.from_pandas(times.to_pandas()).latent.tolist() == times.latent.tolist()
+
+
 def test_a_table_of_spikes_counts_as_the_table_of_counts(record):
     counted = record.spikes.to_pandas().groupby(["stimulus", "latent"]).size()
     expected = record.to_pandas().set_index(["stimulus", "latent"])["count"]

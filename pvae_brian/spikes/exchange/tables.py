@@ -146,7 +146,8 @@ def _table(columns: dict[str, np.ndarray]) -> pd.DataFrame:
     with needs_extra("pandas", _REASON):
         import pandas as pd
 
-    table = pd.DataFrame({name: np.array(values) for name, values in columns.items()})
+    # Of a dict, pandas copies the values.
+    table = pd.DataFrame(columns)
     table.attrs["units"] = {name: _UNITS[name] for name in columns}
     table.attrs["meanings"] = {name: _MEANINGS[name] for name in columns}
     return table
