@@ -17,7 +17,7 @@ from .sweep_examples import save_images, small_study
 
 ROOT = Path(__file__).parent.parent
 STUDY = ROOT / "docs" / "study"
-SCRIPT = ROOT / "examples" / "study_for_the_docs.py"
+SCRIPT = ROOT / "tools" / "study_for_the_docs.py"
 
 
 @pytest.fixture(scope="module")

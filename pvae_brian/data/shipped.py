@@ -1,6 +1,6 @@
 """The small model and the held-out patches that come with the package.
 
-``examples/train_shipped_model.py`` makes them; ``model.json`` beside them says what it printed.
+``tools/train_shipped_model.py`` makes them; ``model.json`` beside them says what it printed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
 """Put what a finished study found into a folder of documents: table, answers and figures.
 
-What one learns: what a study of beta and K gives, besides its page, and how its table, answers and
-figures are had from Python.
-
 Run it with the extra ``[sweep]`` installed, after ``pvae-brian sweep STUDY --preset quick``::
 
-    python examples/study_for_the_docs.py STUDY docs/study
+    python tools/study_for_the_docs.py STUDY docs/study
 """
 
 import json

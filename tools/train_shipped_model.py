@@ -1,12 +1,9 @@
 """Train the small P-VAE that ships with the package, and record its numbers beside it.
 
-What one learns: from photographs to a checkpoint, and when a P-VAE has converged: the free
-energy no longer falls, and the prior rates predict the mean posterior rates.
-
 Run it with the extra ``[data]`` installed (a few minutes on two cores)::
 
-    python examples/train_shipped_model.py            # into the folder shipped-model
-    python examples/train_shipped_model.py FOLDER     # into another
+    python tools/train_shipped_model.py            # into the folder shipped-model
+    python tools/train_shipped_model.py FOLDER     # into another
 """
 
 import dataclasses
