@@ -1,10 +1,11 @@
-"""What several test modules share: a cache of compiled programs, and exported modules.
+"""What several test modules share: a cache of compiled programs, exported modules, a cluster.
 
-torch loads in the fixtures, so that tests of rates, neurons and spikes run where it is missing.
+torch and Dask load in the fixtures, so that tests of rates, neurons and spikes run without them.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -59,3 +60,18 @@ def normalized(tmp_path_factory) -> Path:
     module = torch.nn.Sequential(torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 3)).eval()
     path = tmp_path_factory.mktemp("normalized") / "encoder.pt2"
     return save(module, torch.randn(5, 6), path, core=True)
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """Address of a cluster in this process, which begins at once."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster.scheduler_address

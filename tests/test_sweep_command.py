@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import logging
 import re
 import shlex
 import sys
@@ -15,7 +14,6 @@ import dask
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import LocalCluster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,18 +36,6 @@ from pvae_brian.sweep.choosing import choose_study
 from pvae_brian.sweep.study import GRID
 
 from .sweep_examples import assert_comes_to, compute_alone, save_images, small_study
-
-
-@pytest.fixture(scope="module")
-def scheduler():
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
-        yield cluster.scheduler_address
 
 
 @pytest.fixture

@@ -36,19 +36,6 @@ from .sweep_examples import assert_comes_to, compute_alone, save_images, small_s
 
 
 @pytest.fixture(scope="module")
-def scheduler():
-    """A cluster in this process, which begins at once."""
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
-        yield cluster.scheduler_address
-
-
-@pytest.fixture(scope="module")
 def study(tmp_path_factory):
     return small_study(save_images(tmp_path_factory.mktemp("images") / "images.npy"))
 
