@@ -28,6 +28,7 @@ from .models import (
     save_checkpoint,
     train,
 )
+from .network import AutoencoderNetwork, NetworkActivity, PoissonInput
 from .neurons import Bernoulli, NeuronModel, Poisson, Refractory, Sampler
 from .neurons.group import LatentNeurons
 from .spikes import Psth, SpikeRecord, SpikeTimes
@@ -37,6 +38,7 @@ __version__: str
 __all__ = [
     "BUDGETS",
     "Analysis",
+    "AutoencoderNetwork",
     "Bernoulli",
     "BuildError",
     "CheckpointError",
@@ -51,8 +53,10 @@ __all__ = [
     "GaussianVAEConfig",
     "LatentNeurons",
     "MetabolicCost",
+    "NetworkActivity",
     "NeuronModel",
     "Poisson",
+    "PoissonInput",
     "PoissonVAE",
     "PoissonVAEConfig",
     "Psth",

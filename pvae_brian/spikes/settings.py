@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
+import platform
 from collections.abc import Mapping
+from typing import Any
 
 from pvae_brian.neurons import NeuronModel, Poisson, from_settings
 
@@ -51,7 +53,26 @@ def describe(
     return settings
 
 
-def restore(settings: object) -> dict[str, object]:
+def current_versions() -> dict[str, str]:
+    """Return the versions of what simulates here, as a `SpikeRecord` keeps them.
+
+    >>> sorted(current_versions())
+    ['brian2', 'numpy', 'pvae_brian', 'python']
+    """
+    import brian2
+    import numpy
+
+    import pvae_brian
+
+    return {
+        "pvae_brian": pvae_brian.__version__,
+        "brian2": brian2.__version__,
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def restore(settings: object) -> dict[str, Any]:
     """Return the fields of a `SpikeRecord` that `describe` described.
 
     Settings without a neuron model, from files of format 1, are those of `Poisson`.

@@ -1,0 +1,104 @@
+"""`PoissonInput`: images carried by the spikes of ON and OFF neurons."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pvae_brian._checks import check_duration
+from pvae_brian.network.parameters import NetworkParameters
+
+GRADED = "graded"
+
+
+@dataclass(frozen=True)
+class PoissonInput:
+    r"""Poisson spikes carry the image, in an ON and an OFF neuron for each pixel.
+
+    They fire at rates :math:`g \max(x_m, 0)` and :math:`g \max(-x_m, 0)`. Each spike moves what
+    the encoder's synapses add up by :math:`\pm W_{im} / (g\tau)`. This decays with the time
+    constant :math:`\tau`, so that it comes to :math:`\sum_m W_{im} x_m` on average. It fluctuates,
+    and with it the latents' rates: their counts are no longer Poisson but those of a Cox process,
+    more variable, and more numerous by Jensen's inequality. `AutoencoderNetwork.prediction` says by
+    how much.
+
+    Parameters
+    ----------
+    rate_per_unit : `brian2.Quantity`
+        g, the firing rate at a pixel of value 1. The variance of the fluctuations goes as
+        :math:`1 / (2 g \tau)`.
+    tau : `brian2.Quantity`
+        Time constant of the synapses. The shorter, the sooner a new image is seen.
+
+    Attributes
+    ----------
+    rate_per_unit : float
+        In Hz.
+    tau : float
+        In seconds.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not positive and finite.
+    brian2.DimensionMismatchError
+        If one of them has not its unit.
+
+    Examples
+    --------
+    >>> from brian2 import Hz, ms
+    >>> PoissonInput(rate_per_unit=200*Hz, tau=20*ms)
+    PoissonInput(rate_per_unit=200.0, tau=0.02)
+    """
+
+    rate_per_unit: float
+    tau: float
+
+    def __post_init__(self):
+        object.__setattr__(self, "rate_per_unit", _check_rate(self.rate_per_unit))
+        tau = check_duration(self.tau, "tau")
+        if tau == 0:
+            raise ValueError("tau must be a positive time, got 0 s; try 20*ms")
+        object.__setattr__(self, "tau", tau)
+
+    def jump(self, dt_s: float) -> float:
+        """What a spike adds, for a weight of 1: its sum decays step by step and must come to 1.
+
+        Parameters
+        ----------
+        dt_s : float
+            Time step in seconds. As it shrinks, this approaches 1 / (rate_per_unit * tau).
+        """
+        return math.expm1(dt_s / self.tau) / (self.rate_per_unit * dt_s)
+
+
+def _check_rate(rate: object) -> float:
+    from brian2 import Hz, Quantity
+    from brian2.units.fundamentalunits import fail_for_dimension_mismatch
+
+    try:
+        quantity = Quantity(rate)
+    except (TypeError, ValueError):
+        raise TypeError(f"rate_per_unit must be a frequency such as 100*Hz, got {rate!r}") from None
+    fail_for_dimension_mismatch(
+        quantity, Hz, f"rate_per_unit must be a frequency such as 100*Hz, got {rate!r}"
+    )
+    if quantity.size != 1 or not (math.isfinite(float(quantity)) and float(quantity) > 0):
+        raise ValueError(f"rate_per_unit must be one positive, finite frequency, got {rate!r}")
+    return float(quantity)
+
+
+def check_input(input: object, parameters: NetworkParameters) -> str | PoissonInput:
+    """Return how images come into the network, or raise ValueError."""
+    if isinstance(input, PoissonInput):
+        if parameters.body is not None:
+            raise ValueError(
+                "Poisson input needs a linear encoder: an MLP's hidden units are graded, and what "
+                f"spikes make of them has no theory here; take input={GRADED!r}"
+            )
+        return input
+    if input != GRADED:
+        raise ValueError(
+            f"input must be {GRADED!r}, or such as PoissonInput(200*Hz, 20*ms), got {input!r}"
+        )
+    return GRADED
