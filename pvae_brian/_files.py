@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def check_writable(path: str | os.PathLike, *, force: bool = False) -> Path:
+def check_writable(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     """Return ``path`` if a file may be written there, or raise: before long work, not after.
 
     Raises
@@ -37,7 +37,7 @@ def check_writable(path: str | os.PathLike, *, force: bool = False) -> Path:
 
 
 @contextlib.contextmanager
-def write_whole(path: str | os.PathLike, *, force: bool = False) -> Iterator[BinaryIO]:
+def write_whole(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[BinaryIO]:
     """Open a file to write that takes its place only when all of it is on disk.
 
     The bytes go to a temporary file in the same folder, which is renamed at the end and

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,7 @@ from pvae_brian.decoding import (
 )
 from pvae_brian.decoding.reconstruction import check_stimuli
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.measures import Measures, compute_measures
 from pvae_brian.metabolism import (
     BUDGETS,
@@ -30,6 +32,9 @@ from pvae_brian.metabolism import (
     metabolic_costs,
 )
 from pvae_brian.spikes import SpikeRecord
+
+if TYPE_CHECKING:
+    from brian2 import Quantity
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,7 @@ class Analysis:
         times.
     """
 
-    encoder: Encoder
+    encoder: Encoder | GaussianEncoder
     images: np.ndarray
     record: SpikeRecord
     comparison: Comparison
@@ -79,14 +84,14 @@ class Analysis:
 
 
 def analyse(
-    encoder: Encoder,
+    encoder: Encoder | GaussianEncoder,
     images: ArrayLike,
     record: SpikeRecord,
     *,
-    budget: str | os.PathLike | EnergyBudget = "attwell-laughlin-2001",
-    other_budgets: Iterable[str | os.PathLike | EnergyBudget] | None = None,
+    budget: str | os.PathLike[str] | EnergyBudget = "attwell-laughlin-2001",
+    other_budgets: Iterable[str | os.PathLike[str] | EnergyBudget] | None = None,
     fan_out: float | None = None,
-    hydrolysis=None,
+    hydrolysis: Quantity | None = None,
     spontaneous: SpikeRecord | None = None,
 ) -> Analysis:
     """Measure everything that a report holds.
@@ -161,7 +166,9 @@ def analyse(
     )
 
 
-def _with_fan_out(budget: EnergyBudget, fan_out: float | None, encoder: Encoder) -> EnergyBudget:
+def _with_fan_out(
+    budget: EnergyBudget, fan_out: float | None, encoder: Encoder | GaussianEncoder
+) -> EnergyBudget:
     if budget.fan_out is None or (fan_out is None and not is_shipped(budget)):
         return budget
     return budget.with_fan_out(encoder.n_inputs if fan_out is None else fan_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +13,7 @@ from scipy.special import kl_div
 from pvae_brian.encoder import Encoder
 from pvae_brian.engine import simulate
 from pvae_brian.fidelity import Fidelity, compute_fidelity
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.intervals import Estimate, bootstrap, count_interval
 from pvae_brian.measures.rates import mean_counts
 from pvae_brian.spikes import SpikeRecord
@@ -37,12 +39,12 @@ class ClampEffect:
         intervals of the differences, stimulus by stimulus.
     """
 
-    clamped: Estimate
-    unclamped: Estimate
-    model_kl: Estimate
-    poisson_kl: Estimate
-    spikes_lost: Estimate
-    kl_difference: Estimate
+    clamped: Estimate[float]
+    unclamped: Estimate[float]
+    model_kl: Estimate[float]
+    poisson_kl: Estimate[float]
+    spikes_lost: Estimate[float]
+    kl_difference: Estimate[float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +67,10 @@ class PriorCost:
     """
 
     predicted: float
-    measured: Estimate
-    ratio: Estimate
-    ratio_per_neuron: Estimate
-    spontaneous: Estimate
+    measured: Estimate[float]
+    ratio: Estimate[float]
+    ratio_per_neuron: Estimate[np.ndarray]
+    spontaneous: Estimate[float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +94,12 @@ class CodingCost:
         NaN or infinite for a neuron that never fired.
     """
 
-    kl_nats: Estimate
-    kl_bits: Estimate
+    kl_nats: Estimate[float]
+    kl_bits: Estimate[float]
     kl_bits_by_stimulus: np.ndarray
-    bits_per_spike: Estimate
-    kl_nats_per_neuron: Estimate
-    bits_per_spike_per_neuron: Estimate
+    bits_per_spike: Estimate[float]
+    kl_nats_per_neuron: Estimate[np.ndarray]
+    bits_per_spike_per_neuron: Estimate[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +128,7 @@ class Comparison:
 
 
 def compare(
-    encoder: Encoder,
+    encoder: Encoder | GaussianEncoder,
     images: ArrayLike,
     record: SpikeRecord,
     *,
@@ -210,7 +212,7 @@ def compare(
     )
 
 
-def _mean(values: np.ndarray, record: SpikeRecord) -> Estimate:
+def _mean(values: np.ndarray, record: SpikeRecord) -> Estimate[Any]:
     """Mean over stimuli; the record's seed makes all resamples those of the same stimuli."""
     return bootstrap(lambda mean: mean, values, seed=record.seed)
 
@@ -222,8 +224,8 @@ def _prior_cost(
     prior = prior_rates.sum()
     measured = _mean(spikes, record)
     at_rest, law = int(spontaneous.counts.sum()), spontaneous.prediction
-    is_poisson = law is None or law.is_poisson
-    low, high = count_interval(at_rest, None if is_poisson else law.variance.sum())
+    variance = None if law is None or law.is_poisson else law.variance.sum()
+    low, high = count_interval(at_rest, variance)
     n_windows = spontaneous.n_stimuli
     return PriorCost(
         predicted=float(prior),
@@ -237,7 +239,7 @@ def _prior_cost(
 def _coding_cost(record: SpikeRecord, kl: np.ndarray) -> CodingCost:
     spikes = record.counts.sum(axis=1)
 
-    def bits_per_spike(nats, spikes):
+    def bits_per_spike(nats: np.ndarray, spikes: np.ndarray) -> np.ndarray:
         return nats * _BITS_PER_NAT / spikes
 
     nats = _mean(kl.sum(axis=1), record)

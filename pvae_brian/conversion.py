@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from brian2 import second
+from brian2 import Clock, Quantity, second
 from numpy.typing import ArrayLike
 
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.neurons.group import LatentNeurons
 
 
 def convert(
-    encoder: Encoder,
+    encoder: Encoder | GaussianEncoder,
     images: ArrayLike,
-    window=1 * second,
-    dt=None,
-    clock=None,
+    window: Quantity = 1 * second,
+    dt: Quantity | None = None,
+    clock: Clock | None = None,
     name: str = "latentneurons*",
 ) -> LatentNeurons:
     """Make the latent neurons of an encoder that looks at images: ready to wire, not yet run.

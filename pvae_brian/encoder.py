@@ -39,6 +39,8 @@ class Encoder(Seam):
     Vafaii, Galor, Yates (2024), Poisson Variational Autoencoder, NeurIPS, arXiv:2405.14473.
     """
 
+    model: PoissonVAE
+
     @classmethod
     def from_module(
         cls,

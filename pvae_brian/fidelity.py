@@ -47,12 +47,12 @@ class Fidelity:
         Chi-square test of all counts against Poisson laws of the posterior rates.
     """
 
-    measured: Estimate
+    measured: Estimate[float]
     predicted: float
-    expected: Estimate
+    expected: Estimate[float]
     z: float
-    outside: Estimate
-    fano: Estimate
+    outside: Estimate[float]
+    fano: Estimate[float]
     predicted_fano: float
     fit: FitTest
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from pvae_brian._checks import check_images
+from pvae_brian.models.gaussian_vae import GaussianVAE
 from pvae_brian.seam import Seam, as_numpy
 
 
@@ -48,6 +49,8 @@ class GaussianEncoder(Seam):
     >>> encoder.family, encoder.posterior_rates(np.zeros((3, 64))).shape
     ('gaussian-relu', (3, 16))
     """
+
+    model: GaussianVAE
 
     @property
     def prior_rates(self) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from scipy.stats import binomtest, chi2, norm
@@ -16,9 +17,12 @@ _RESAMPLES = 2000
 # Bounds the memory of the bootstrap: weights held at once.
 _WEIGHTS = 2**23
 
+# One number, or one for each neuron, stimulus or time; what type checkers know of an estimate.
+ValueT = TypeVar("ValueT", float, np.ndarray)
+
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Generic[ValueT]):
     """A number, or an array of them, with a 95 % confidence interval.
 
     Attributes
@@ -27,26 +31,25 @@ class Estimate:
         The estimate, and the ends of its interval.
     """
 
-    value: float | np.ndarray
-    low: float | np.ndarray
-    high: float | np.ndarray
+    value: ValueT
+    low: ValueT
+    high: ValueT
 
-    def scaled(self, factor: float) -> Estimate:
+    def scaled(self, factor: float) -> Estimate[ValueT]:
         """The estimate in another unit: all three times a positive factor."""
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
-    def over(self, number: float | np.ndarray) -> Estimate:
+    def over(self, number: float | np.ndarray) -> Estimate[ValueT]:
         """The estimate over a known number that is not negative; infinite or NaN over 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return Estimate(
-                *(np.divide(end, number)[()] for end in (self.value, self.low, self.high))
-            )
+            ends: Any = (np.divide(end, number)[()] for end in (self.value, self.low, self.high))
+            return Estimate(*ends)
 
-    def shifted(self, offset: float) -> Estimate:
+    def shifted(self, offset: ValueT | float) -> Estimate[ValueT]:
         """The estimate with a known number added to all three."""
         return Estimate(self.value + offset, self.low + offset, self.high + offset)
 
-    def under(self, number: float) -> Estimate:
+    def under(self, number: float) -> Estimate[ValueT]:
         """A known number over the estimate, which is not negative: infinite at 0, NaN for 0 / 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             value, high, low = (
@@ -132,7 +135,7 @@ def count_interval(
     return np.maximum(total - margin, 0.0)[()], (total + margin)[()]
 
 
-def share_interval(is_so: np.ndarray) -> Estimate:
+def share_interval(is_so: np.ndarray) -> Estimate[float]:
     """Share of those of which something is so, with the exact interval of Clopper and Pearson.
 
     Parameters
@@ -160,11 +163,11 @@ def share_interval(is_so: np.ndarray) -> Estimate:
 
 
 def bootstrap(
-    statistic: Callable[..., np.ndarray],
+    statistic: Callable[..., Any],
     *columns: np.ndarray,
     seed: int = 0,
     n_resamples: int = _RESAMPLES,
-) -> Estimate:
+) -> Estimate[Any]:
     r"""Percentile bootstrap over stimuli, for a statistic of means over stimuli.
 
     Parameters
@@ -204,16 +207,16 @@ def bootstrap(
     >>> f"{bootstrap(lambda s, b: b / s, spikes, bits):.2f}"
     '0.50 [0.50, 0.50]'
     """
-    columns = [np.asarray(column, dtype=float) for column in columns]
-    n = len(columns[0])
+    averaged = [np.asarray(column, dtype=float) for column in columns]
+    n = len(averaged[0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = statistic(*(column.mean(axis=0) for column in columns))
+        value = statistic(*(column.mean(axis=0) for column in averaged))
         resampled = []
         at_once = max(1, _WEIGHTS // n)
         for start in range(0, n_resamples, at_once):
             size = min(at_once, n_resamples - start)
             weights = _times_drawn(n, size, (seed, start)).astype(float)
-            resampled.append(statistic(*(weights @ column / n for column in columns)))
+            resampled.append(statistic(*(weights @ column / n for column in averaged)))
     tail = 100 * norm.cdf(student.ppf(_TAIL, n - 1) * np.sqrt(n / (n - 1))) if n > 1 else 50.0
     # Without interpolation: between a finite value and an infinite one there is nothing.
     ends = np.percentile(

@@ -12,10 +12,11 @@ from torch import nn
 from pvae_brian.encoder import Encoder
 from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.models.checkpoints import CheckpointError, read_exported, read_model
+from pvae_brian.models.poisson_vae import PoissonVAE
 
 
 def load_encoder(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     epoch: int | None = None,
     ema: bool = False,
@@ -71,15 +72,20 @@ def load_encoder(
             raise ValueError(f"epoch and ema are for the authors' checkpoints, not for {path}")
         if not path.exists():
             raise FileNotFoundError(f"no checkpoint at {path}; check the name")
-        encoder = _from_exported(path, log_rate, decoder)
+        encoder: Encoder | GaussianEncoder = _from_exported(path, log_rate, decoder)
     else:
         if log_rate is not None or decoder is not None:
             raise ValueError(
                 f"log_rate and decoder go with a .pt2 file; {path} is none, and brings its own"
             )
         model, details = read_model(path, epoch=epoch, ema=ema)
-        kind = Encoder if model.family == "poisson" else GaussianEncoder
-        encoder = kind(model.double(), (model.config.n_inputs,), details)
+        # A model from a file knows what it was built of.
+        assert model.config is not None
+        image_shape = (model.config.n_inputs,)
+        if isinstance(model, PoissonVAE):
+            encoder = Encoder(model.double(), image_shape, details)
+        else:
+            encoder = GaussianEncoder(model.double(), image_shape, details)
     if isinstance(encoder, GaussianEncoder):
         if rate_clamp != "as trained":
             raise ValueError(
@@ -88,7 +94,8 @@ def load_encoder(
             )
         return encoder
     if rate_clamp != "as trained":
-        encoder.model.set_rate_clamp(rate_clamp)
+        # Any other text is refused there.
+        encoder.model.set_rate_clamp(rate_clamp)  # type: ignore[arg-type]
     return replace(encoder, details=encoder.details | {"rate_clamp": encoder.model.rate_clamp})
 
 
@@ -101,10 +108,11 @@ def _from_exported(path: Path, log_rate: ArrayLike | None, decoder: nn.Module | 
                 "pass log_rate=... (--log-rate)"
             )
         log_rate = module.state["log_rate"].detach().numpy()
-    shape = module.input_shape[1:]
-    if None in shape:
+    given = module.input_shape[1:]
+    shape = tuple(size for size in given if size is not None)
+    if shape != given:
         raise CheckpointError(
-            f"{path} was exported with images of no fixed size {shape}; export it again with only "
+            f"{path} was exported with images of no fixed size {given}; export it again with only "
             "the batch dimension dynamic"
         )
     encoder = Encoder.from_module(module, log_rate, image_shape=shape, decoder=decoder)

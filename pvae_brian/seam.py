@@ -55,6 +55,10 @@ class Seam:
         """Latent neurons."""
         return self.model.n_latents
 
+    def kl_per_latent(self, images: ArrayLike) -> np.ndarray:
+        """The model's own KL term, shape (n_stimuli, n_latents), in nats."""
+        raise NotImplementedError
+
     def kl_divergence(self, images: ArrayLike) -> np.ndarray:
         """The model's own KL term, shape (n_stimuli,), in nats: the sum of `kl_per_latent`."""
         return self.kl_per_latent(images).sum(axis=1)
@@ -87,7 +91,7 @@ class Seam:
                 f"counts must be finite, got {counts.size - np.isfinite(counts).sum()} NaN or "
                 f"infinite values of {counts.size}"
             )
-        if not self.has_decoder:
+        if self.model.decoder is None:
             raise ValueError("this encoder has no decoder; give one as from_module(decoder=...)")
         images = in_batches(self.model.decode, counts, self.model.decoder)
         return images.reshape(len(counts), -1)

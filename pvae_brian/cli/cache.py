@@ -8,7 +8,7 @@ import json
 from pvae_brian.cli import options as shared
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: shared.Commands) -> None:
     parser = shared.command(
         commands,
         "cache",

@@ -14,7 +14,7 @@ _CONTROLS = {
 }
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: shared.Commands) -> None:
     parser = shared.command(
         commands,
         "info",

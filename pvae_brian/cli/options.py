@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pvae_brian.analysis import Analysis
     from pvae_brian.encoder import Encoder
+    from pvae_brian.gaussian_encoder import GaussianEncoder
     from pvae_brian.neurons import NeuronModel
+
+    # argparse has no public name for what `add_subparsers` returns.
+    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -22,7 +26,9 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-def command(commands, name: str, *, summary: str, example: str) -> argparse.ArgumentParser:
+def command(
+    commands: Commands, name: str, *, summary: str, example: str
+) -> argparse.ArgumentParser:
     """Add a command with an example in its help."""
     return commands.add_parser(
         name,
@@ -95,7 +101,7 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def budget_keywords(options: argparse.Namespace) -> dict:
+def budget_keywords(options: argparse.Namespace) -> dict[str, Any]:
     """Keywords of `analyse` that the options of `add_budget` give."""
     from brian2 import kjoule, mole
 
@@ -115,7 +121,7 @@ def describe_budget(analysis: Analysis) -> str:
     return f"{budget.unit} by {budget.source} (grade {budget.grade})."
 
 
-def simulation_keywords(options: argparse.Namespace) -> dict:
+def simulation_keywords(options: argparse.Namespace) -> dict[str, Any]:
     """Keywords of `simulate` that the options of `add_simulation` give."""
     from brian2 import second
 
@@ -164,11 +170,11 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_checkpoint(options: argparse.Namespace) -> Encoder:
+def read_checkpoint(options: argparse.Namespace) -> Encoder | GaussianEncoder:
     """Load the encoder that the options name."""
     from pvae_brian.loading import load_encoder
 
-    keywords = {}
+    keywords: dict[str, Any] = {}
     if options.rate_clamp is not None:
         keywords["rate_clamp"] = parse_number_or_none(options.rate_clamp, "--rate-clamp")
     if options.log_rate is not None:

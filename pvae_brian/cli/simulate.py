@@ -12,10 +12,15 @@ from pvae_brian._files import check_writable
 from pvae_brian.cli import options as shared
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pvae_brian.analysis import Analysis
+    from pvae_brian.encoder import Encoder
+    from pvae_brian.gaussian_encoder import GaussianEncoder
+    from pvae_brian.spikes import SpikeRecord
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: shared.Commands) -> None:
     parser = shared.command(
         commands,
         "simulate",
@@ -97,9 +102,20 @@ def _check_run(options: argparse.Namespace) -> None:
         )
 
 
-def _save_run(options: argparse.Namespace, encoder, images, record) -> None:
+def _save_run(
+    options: argparse.Namespace,
+    encoder: Encoder | GaussianEncoder,
+    images: np.ndarray,
+    record: SpikeRecord,
+) -> None:
+    from pvae_brian.encoder import Encoder
     from pvae_brian.runs import save_run
 
+    log_rate = None
+    if options.log_rate is not None:
+        # It goes with a Poisson VAE only.
+        assert isinstance(encoder, Encoder)
+        log_rate = encoder.model.log_rate.detach().numpy()
     save_run(
         options.save_run,
         options.checkpoint,
@@ -110,12 +126,12 @@ def _save_run(options: argparse.Namespace, encoder, images, record) -> None:
         epoch=options.epoch,
         # As read_checkpoint took them.
         rate_clamp="as trained" if options.rate_clamp is None else encoder.details["rate_clamp"],
-        log_rate=None if options.log_rate is None else encoder.model.log_rate.detach().numpy(),
+        log_rate=log_rate,
         force=options.force,
     )
 
 
-def _facts(analysis: Analysis) -> dict:
+def _facts(analysis: Analysis) -> dict[str, object]:
     record, comparison, cost = analysis.record, analysis.comparison, analysis.cost
     fidelity, prior, coding = comparison.fidelity, comparison.prior, comparison.coding
     code, unit = analysis.reconstruction, cost.unit.lower()

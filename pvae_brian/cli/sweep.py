@@ -32,7 +32,7 @@ _INTERRUPTED = 130
 _WIDTH = 120
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: shared.Commands) -> None:
     parser = shared.command(
         commands,
         "sweep",
@@ -155,7 +155,7 @@ def _show(found: Sweep) -> None:
 
 @contextmanager
 def _warnings_in_one_line() -> Iterator[None]:
-    def show(message, *rest) -> None:
+    def show(message: Warning | str, *rest: object, **more: object) -> None:
         print(f"pvae-brian sweep: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():

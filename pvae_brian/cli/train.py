@@ -12,7 +12,7 @@ from pvae_brian._files import check_writable
 from pvae_brian.cli import options as shared
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: shared.Commands) -> None:
     parser = shared.command(
         commands,
         "train",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from pvae_brian._checks import check_positive_integer, check_seed
 from pvae_brian.data.arrays import load_array
-from pvae_brian.data.digits import load_digits
+from pvae_brian.data.digits import Digits, load_digits
+from pvae_brian.data.patches import Patches
 from pvae_brian.data.photographs import natural_patches
 from pvae_brian.data.processed import load_processed
 from pvae_brian.data.van_hateren import van_hateren_patches
@@ -98,13 +100,17 @@ def load_data(
     )
 
 
-def _cut(cut, n_train: int | None, n_test: int | None, seed: int) -> ImageSet:
+def _cut(
+    cut: Callable[..., Patches], n_train: int | None, n_test: int | None, seed: int
+) -> ImageSet:
     # The loaders cut one test patch at least; what they cut for training is the same.
     patches = cut(n_train or _CUT[0], _CUT[1] if n_test is None else n_test or 1, seed=seed)
     return ImageSet(patches.train, patches.test[:n_test], patches.source)
 
 
-def _drawn(images, n_train: int | None, n_test: int | None, seed: int) -> ImageSet:
+def _drawn(
+    images: ImageSet | Digits | Patches, n_train: int | None, n_test: int | None, seed: int
+) -> ImageSet:
     streams = np.random.SeedSequence(seed).spawn(3)[1:]
     train, test = (
         _at_most(part, n, np.random.default_rng(stream))

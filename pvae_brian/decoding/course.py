@@ -16,6 +16,7 @@ from pvae_brian.decoding.reconstruction import (
     variance_by_stimulus,
 )
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.intervals import Estimate, bootstrap
 from pvae_brian.metabolism import MetabolicCost
 from pvae_brian.spikes import SpikeRecord
@@ -57,23 +58,23 @@ class CodeCourse:
     """
 
     time_s: np.ndarray
-    spikes: Estimate
-    spiking: Estimate
-    energy: Estimate
+    spikes: Estimate[np.ndarray]
+    spiking: Estimate[np.ndarray]
+    energy: Estimate[np.ndarray]
     unit: str
     budget: str
-    error: Estimate
-    r2: Estimate
-    bend_s: Estimate
+    error: Estimate[np.ndarray]
+    r2: Estimate[np.ndarray]
+    bend_s: Estimate[float]
     fractions: np.ndarray
-    time_to_fraction: Estimate
-    spikes_to_fraction: Estimate
-    spiking_to_fraction: Estimate
-    energy_to_fraction: Estimate
+    time_to_fraction: Estimate[np.ndarray]
+    spikes_to_fraction: Estimate[np.ndarray]
+    spiking_to_fraction: Estimate[np.ndarray]
+    energy_to_fraction: Estimate[np.ndarray]
 
 
 def compute_code_course(
-    encoder: Encoder,
+    encoder: Encoder | GaussianEncoder,
     images: ArrayLike,
     record: SpikeRecord,
     cost: MetabolicCost,
@@ -141,7 +142,7 @@ def compute_code_course(
     variance = variance_by_stimulus(images)
     resting = cost.resting * fraction_of_window
 
-    def statistics(error, spikes, variance):
+    def statistics(error: np.ndarray, spikes: np.ndarray, variance: np.ndarray) -> np.ndarray:
         """All of them in one row, for they are of the same resamples."""
         r2 = explained(error, np.asarray(variance)[..., None])
         reached = [_reaches(r2, times, spikes, share) for share in FRACTIONS]
@@ -154,12 +155,12 @@ def compute_code_course(
 
     everything = bootstrap(statistics, errors, spikes, variance, seed=record.seed)
     sizes = [n_times, n_times, n_times, 1] + 3 * [len(FRACTIONS)]
-    spikes, error, r2, bend, time, fired, spent = _split(everything, sizes)
+    emitted, error, r2, bend, time, fired, spent = _split(everything, sizes)
     return CodeCourse(
         time_s=times,
-        spikes=spikes,
-        spiking=spikes.scaled(cost.cost_per_spike),
-        energy=spikes.scaled(cost.cost_per_spike).shifted(resting),
+        spikes=emitted,
+        spiking=emitted.scaled(cost.cost_per_spike),
+        energy=emitted.scaled(cost.cost_per_spike).shifted(resting),
         unit=cost.unit,
         budget=cost.budget.name,
         error=error,
@@ -183,7 +184,7 @@ def _check_cost(cost: MetabolicCost, record: SpikeRecord) -> None:
         )
 
 
-def _split(estimate: Estimate, sizes: list[int]) -> list[Estimate]:
+def _split(estimate: Estimate[np.ndarray], sizes: list[int]) -> list[Estimate[np.ndarray]]:
     ends = np.cumsum(sizes)[:-1]
     parts = (np.split(array, ends) for array in (estimate.value, estimate.low, estimate.high))
     return [Estimate(*part) for part in zip(*parts, strict=True)]
@@ -201,7 +202,9 @@ def _noise_over_rest(error: np.ndarray, fraction_of_window: np.ndarray) -> np.nd
         return np.where(stays > 0, np.maximum(noise, 0.0) / stays, np.inf)[()]
 
 
-def _reaches(r2: np.ndarray, times: np.ndarray, spikes: np.ndarray, share: float) -> np.ndarray:
+def _reaches(
+    r2: np.ndarray, times: np.ndarray, spikes: np.ndarray, share: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Time and spikes at which R2 reaches a share of its last value for good; shape (..., 2)."""
     final = r2[..., -1]
     target = share * final
@@ -211,7 +214,7 @@ def _reaches(r2: np.ndarray, times: np.ndarray, spikes: np.ndarray, share: float
     last = len(times) - 1 - np.argmax(below[..., ::-1], axis=-1)
     last = np.where(below.any(axis=-1), np.minimum(last, len(times) - 2), 0)
 
-    def at(values, index):
+    def at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
         values = np.broadcast_to(values, r2.shape)
         return np.take_along_axis(values, np.asarray(index)[..., None], axis=-1)[..., 0]
 

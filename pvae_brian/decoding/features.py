@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import nn
 
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.models.layers import Decoder
 
 
-def decoder_features(encoder: Encoder) -> np.ndarray:
+def decoder_features(encoder: Encoder | GaussianEncoder) -> np.ndarray:
     r"""Return what one spike of each latent adds to the reconstruction of silence.
 
     .. math:: \phi_i = \mathrm{decoder}(e_i) - \mathrm{decoder}(0)
@@ -39,6 +41,7 @@ def decoder_features(encoder: Encoder) -> np.ndarray:
     if encoder.has_linear_decoder:
         # In double precision, whatever that of the model.
         decoder = encoder.model.decoder
+        assert isinstance(decoder, (Decoder, nn.Linear))
         weight = decoder.head.effective_weight() if isinstance(decoder, Decoder) else decoder.weight
         return weight.detach().cpu().double().numpy().T.copy()
     single_spikes = np.eye(encoder.n_latents)

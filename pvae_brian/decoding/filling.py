@@ -9,11 +9,12 @@ from scipy.sparse import coo_array
 
 from pvae_brian.decoding.features import decoder_features
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.spikes import SpikeRecord, SpikeTimes
 
 
 def decode_as_it_fills(
-    encoder: Encoder, record: SpikeRecord, n_times: int
+    encoder: Encoder | GaussianEncoder, record: SpikeRecord, n_times: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the spikes so far and the images that they decode to, at evenly spaced times.
 
@@ -62,7 +63,10 @@ def _in_steps(spikes: SpikeTimes, times: np.ndarray) -> list[SpikeTimes]:
 
 
 def _decode_linear(
-    encoder: Encoder, record: SpikeRecord, parts: list[SpikeTimes], fractions: np.ndarray
+    encoder: Encoder | GaussianEncoder,
+    record: SpikeRecord,
+    parts: list[SpikeTimes],
+    fractions: np.ndarray,
 ) -> Iterator[np.ndarray]:
     features = decoder_features(encoder)
     silence = encoder.decode(np.zeros((1, encoder.n_latents)))
@@ -73,7 +77,10 @@ def _decode_linear(
 
 
 def _decode_anew(
-    encoder: Encoder, record: SpikeRecord, parts: list[SpikeTimes], fractions: np.ndarray
+    encoder: Encoder | GaussianEncoder,
+    record: SpikeRecord,
+    parts: list[SpikeTimes],
+    fractions: np.ndarray,
 ) -> Iterator[np.ndarray]:
     counts = np.zeros(record.counts.shape)
     for part, fraction in zip(parts, fractions, strict=True):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from pvae_brian._checks import check_images
 from pvae_brian.decoding.features import decoder_features
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.intervals import Estimate, bootstrap
 from pvae_brian.spikes import SpikeRecord
 
@@ -33,14 +34,14 @@ class Reconstruction:
         Squared error of each.
     """
 
-    error: Estimate
-    r2: Estimate
-    expected_error: Estimate | None
+    error: Estimate[float]
+    r2: Estimate[float]
+    expected_error: Estimate[float] | None
     error_by_stimulus: np.ndarray
 
 
 def compute_reconstruction(
-    encoder: Encoder, images: ArrayLike, record: SpikeRecord
+    encoder: Encoder | GaussianEncoder, images: ArrayLike, record: SpikeRecord
 ) -> Reconstruction:
     r"""Decode the counts of a record and hold the result against its images.
 
@@ -97,7 +98,9 @@ def compute_reconstruction(
     )
 
 
-def check_stimuli(encoder: Encoder, images: ArrayLike, record: SpikeRecord) -> np.ndarray:
+def check_stimuli(
+    encoder: Encoder | GaussianEncoder, images: ArrayLike, record: SpikeRecord
+) -> np.ndarray:
     """Return the images of a record, of shape (n_stimuli, n_inputs), or raise."""
     images = check_images(images, encoder.n_inputs)
     if len(images) != record.n_stimuli:

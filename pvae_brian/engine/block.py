@@ -196,6 +196,9 @@ def _all_spikes(
     Given their number, the arrivals of a Poisson process are uniform between the last one seen
     and the end.
     """
+    # Recorded, for whoever asks for all spikes asked for times.
+    assert result.neuron is not None
+    assert result.time is not None
     n = len(result.counts)
     waiting = result.counts - np.bincount(result.neuron, minlength=n)
     if waiting.any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 
@@ -24,7 +24,7 @@ _COMPILED_NEURONS = 2**13
 # Neuron-steps from which 'auto' compiles. The build takes seconds, once for all jobs.
 _WORTH_COMPILING = 2e8
 
-Blocks = Iterator[SpikeTimes | None]
+Blocks = Generator[SpikeTimes | None, None, None]
 
 
 def choose_device(device: str, neuron: NeuronModel, n_neurons: int, n_steps: int) -> str:

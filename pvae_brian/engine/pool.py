@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import queue
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -29,14 +29,14 @@ def cores() -> int:
 
 def run_in_order(
     task: Callable[[int, Worker], Result], n_tasks: int, workers: Sequence[Worker]
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``task(k, worker)`` for each k in order, each on the worker that is free.
 
     A thread per worker sends it work and sees to its results. Whatever goes wrong, an interrupt
     too, the workers are killed, and no thread is left when the error comes out.
     """
     _keep_freed_memory()
-    idle = queue.SimpleQueue()
+    idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     for worker in workers:
         idle.put(worker)
 
@@ -48,7 +48,7 @@ def run_in_order(
             idle.put(worker)
 
     pool = ThreadPoolExecutor(len(workers), thread_name_prefix="pvae_brian")
-    futures = deque()
+    futures: deque[Future[Result]] = deque()
     try:
         for k in range(n_tasks):
             if len(futures) == _AHEAD * len(workers):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from brian2 import Clock, Network, SpikeMonitor, prefs, second
+from brian2.core.variables import ArrayVariable
 from brian2.devices.device import get_device, reset_device, runtime_device, set_device
 
 from pvae_brian.engine.block import END, PartResult, check_complete
@@ -59,14 +60,14 @@ class RuntimeRunner:
     def __enter__(self) -> RuntimeRunner:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_own_runtime(self._target))
-            self._network = None
+            self._network: Network | None = None
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def _build(self) -> None:
+    def _build(self) -> Network:
         extra = self._neuron.n_extra_steps(self._window_s, self.n_steps)
         self._last_step = self.n_steps + extra
         population = self._neuron.population(self.n)
@@ -75,12 +76,13 @@ class RuntimeRunner:
         for name, value in self._neuron.constants(self._window_s).items():
             group.variables[name].get_value()[:] = value
         self._population = population
-        self._network = Network(*population.objects)
+        network = Network(*population.objects)
         if self._with_times:
             self._time = "t" if population.arrival is None else "arrival"
             self._monitor = SpikeMonitor(group, variables=None if self._time == "t" else self._time)
-            self._network.add(self._monitor)
-        self._network.store()
+            network.add(self._monitor)
+        network.store()
+        return network
 
     def run(
         self, rates: np.ndarray, arrivals: np.ndarray | None, seed: np.ndarray, first_step: int = 0
@@ -109,24 +111,26 @@ class RuntimeRunner:
         """
         if self._network is None:
             # Not before there is something to run: Brian2 warns of objects that never were.
-            self._build()
+            self._network = self._build()
         n = len(rates)
-        self._network.restore()
-        population = self._population
+        network, population = self._network, self._population
+        network.restore()
         # Neurons that are not needed stay silent.
         _fill(population.rate, rates, 0.0)
         if population.arrival is not None:
+            # Drawn for a model that knows its arrivals.
+            assert arrivals is not None
             _fill(population.arrival, arrivals, np.inf)
         runtime_device.seed(seed)
         clock = population.objects[0].clock
         # Brian2 takes it over into the clock.
-        self._network.t_ = first_step * clock.dt_
+        network.t_ = first_step * clock.dt_
         # Names of ours must not be mistaken for those of the equations.
-        self._network.run((self._last_step - first_step) * clock.dt, namespace={})
+        network.run((self._last_step - first_step) * clock.dt, namespace={})
         if clock.variables["timestep"].get_value()[0] != self._last_step:
             raise EngineError("the simulation was stopped before the end of the window")
         if population.arrival is not None:
-            check_complete(np.count_nonzero(population.arrival.get_value()[:n] < END))
+            check_complete(int(np.count_nonzero(population.arrival.get_value()[:n] < END)))
         counts = population.count.get_value()[:n].astype(np.int32)
         if not self._with_times:
             return PartResult(counts)
@@ -137,7 +141,7 @@ class RuntimeRunner:
         )
 
 
-def _fill(variable, values: np.ndarray, rest: float) -> None:
+def _fill(variable: ArrayVariable, values: np.ndarray, rest: float) -> None:
     array = variable.get_value()
     array[: len(values)] = values
     array[len(values) :] = rest

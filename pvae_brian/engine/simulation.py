@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import warnings
 from collections.abc import Callable, Iterator
 
-import brian2
-import numpy as np
-from brian2 import second
+from brian2 import Quantity, second
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-import pvae_brian
 from pvae_brian._checks import check_positive_integer, check_rates, check_seed, check_window
 from pvae_brian.engine.block import Plan
 from pvae_brian.engine.devices import choose_device, prepared
@@ -22,13 +18,14 @@ from pvae_brian.engine.errors import BuildError
 from pvae_brian.engine.storage import storage
 from pvae_brian.neurons import NeuronModel, as_neuron
 from pvae_brian.spikes import SpikeRecord
+from pvae_brian.spikes.settings import current_versions
 
 _RECORDS = ("counts", "times")
 
 
 def simulate(
     rates: ArrayLike,
-    window=1 * second,
+    window: Quantity = 1 * second,
     n_steps: int = 100,
     seed: int = 0,
     device: str = "auto",
@@ -37,7 +34,7 @@ def simulate(
     *,
     neuron: str | NeuronModel = "poisson",
     n_workers: int | None = None,
-    out: str | os.PathLike | None = None,
+    out: str | os.PathLike[str] | None = None,
 ) -> SpikeRecord:
     """Simulate one window of spiking neurons in Brian2 and count their spikes, exactly.
 
@@ -148,12 +145,7 @@ def simulate(
             seed=seed,
             device=target,
             neuron=neuron,
-            versions={
-                "pvae_brian": pvae_brian.__version__,
-                "brian2": brian2.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            versions=current_versions(),
         )
 
 

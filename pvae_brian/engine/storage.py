@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from pvae_brian.spikes import RecordWriter, SpikeRecord, SpikeTimes
 
 @contextlib.contextmanager
 def storage(
-    rates: np.ndarray, n_spikes: float | None, out: str | os.PathLike | None
+    rates: np.ndarray, n_spikes: float | None, out: str | os.PathLike[str] | None
 ) -> Iterator[MemoryStore | RecordWriter]:
     """Yield a store with `rates` and `counts` to fill, ``append(spikes)`` and ``finish(settings)``.
 
@@ -29,7 +30,8 @@ def storage(
     if out is None:
         yield MemoryStore(rates, n_spikes)
         return
-    with RecordWriter(out, *rates.shape, with_times=n_spikes is not None) as writer:
+    n_stimuli, n_latents = rates.shape
+    with RecordWriter(out, n_stimuli, n_latents, with_times=n_spikes is not None) as writer:
         rows = max(1, BLOCK // rates.shape[1])
         for start in range(0, len(rates), rows):
             writer.rates[start : start + rows] = rates[start : start + rows]
@@ -42,7 +44,7 @@ class MemoryStore:
     def __init__(self, rates: np.ndarray, n_spikes: float | None):
         self.rates = rates
         self.counts = np.zeros(rates.shape, dtype=np.int32)
-        self._times = None
+        self._times: SpikeTimes | None = None
         if n_spikes is not None:
             # Room for as many as chance may give; what is not used is never touched.
             self._times = _empty_times(int(n_spikes + 6 * math.sqrt(n_spikes)) + 100)
@@ -50,6 +52,8 @@ class MemoryStore:
 
     def append(self, spikes: SpikeTimes) -> None:
         end = self._n_spikes + len(spikes)
+        # Only who asked for times has spikes to put there.
+        assert self._times is not None
         if end > len(self._times):
             # A neuron model that fires more than its rates say.
             larger = _empty_times(2 * end)
@@ -58,7 +62,7 @@ class MemoryStore:
         _copy(spikes, self._times, self._n_spikes)
         self._n_spikes = end
 
-    def finish(self, **settings) -> SpikeRecord:
+    def finish(self, **settings: Any) -> SpikeRecord:
         times = None if self._times is None else self._times.rows(slice(0, self._n_spikes))
         return SpikeRecord(counts=self.counts, rates=self.rates, times=times, **settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,12 +93,12 @@ def poisson_fit(counts: ArrayLike, rates: ArrayLike) -> FitTest:
     silent = rates == 0
     if counts[silent].any():
         return FitTest(np.inf, int(silent.any()), 0.0)
-    counts, rates = counts[~silent], rates[~silent]
-    decades = np.floor(np.log10(rates))
+    seen, expected = counts[~silent], rates[~silent]
+    decades = np.floor(np.log10(expected))
     statistic, freedom = 0.0, 0
     for decade in np.unique(decades):
         group = decades == decade
-        group_statistic, group_freedom = _group_statistic(counts[group], rates[group])
+        group_statistic, group_freedom = _group_statistic(seen[group], expected[group])
         statistic += group_statistic
         freedom += group_freedom
     p_value = float(chi2.sf(statistic, freedom)) if freedom else 1.0
@@ -112,7 +113,9 @@ def _group_statistic(counts: np.ndarray, rates: np.ndarray) -> tuple[float, int]
     # Most of it is in functions of numpy and scipy that let other threads run.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         parts = threads.map(sums, range(0, len(rates), _ROWS))
-        observed, expected, overlap = (sum(part) for part in zip(*parts, strict=True))
+        observed, expected, overlap = (
+            functools.reduce(np.add, part) for part in zip(*parts, strict=True)
+        )
     kept = _filled(expected, len(rates))
     if not kept:
         return 0.0, 0

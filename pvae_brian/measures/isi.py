@@ -45,8 +45,8 @@ class IsiStatistics:
         if three spikes in a row fall together.
     """
 
-    cv: Estimate
-    cv2: Estimate
+    cv: Estimate[float]
+    cv2: Estimate[float]
     cv_per_neuron: np.ndarray
     cv2_per_neuron: np.ndarray
     stimulus: np.ndarray

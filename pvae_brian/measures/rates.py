@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from pvae_brian.measures._checks import check_counts
 from pvae_brian.spikes import SpikeRecord
 
 
-def mean_counts(record: SpikeRecord) -> Estimate:
+def mean_counts(record: SpikeRecord) -> Estimate[np.ndarray]:
     """Average the counts of each neuron, with intervals for stimuli drawn like these.
 
     Resampled stimuli say too little of a neuron that hardly fired: of a silent one, that it never
@@ -44,15 +44,15 @@ def mean_counts(record: SpikeRecord) -> Estimate:
     counts = check_counts(record.counts)
     resampled = bootstrap(lambda mean: mean, counts, seed=record.seed)
     law = record.prediction
-    is_poisson = law is None or law.is_poisson
-    ends = count_interval(counts.sum(axis=0), None if is_poisson else law.variance.sum(axis=0))
+    variance = None if law is None or law.is_poisson else law.variance.sum(axis=0)
+    ends = count_interval(counts.sum(axis=0), variance)
     low, high = (end / len(counts) for end in ends)
     return Estimate(
         resampled.value, np.minimum(resampled.low, low), np.maximum(resampled.high, high)
     )
 
 
-def mean_firing_rate(record: SpikeRecord, axis: Literal[0] | None = 0) -> Estimate:
+def mean_firing_rate(record: SpikeRecord, axis: Literal[0] | None = 0) -> Estimate[Any]:
     r"""Average the firing rates of a record over stimuli, or over stimuli and neurons.
 
     .. math:: \bar r_i = \frac{1}{S T} \sum_{s=1}^{S} z_{si}

@@ -26,9 +26,9 @@ class Sparsity:
         Mean over stimuli of the sparsity over neurons.
     """
 
-    fraction_zeros: Estimate
-    lifetime: Estimate
-    population: Estimate
+    fraction_zeros: Estimate[float]
+    lifetime: Estimate[float]
+    population: Estimate[float]
 
 
 def compute_sparsity(record: SpikeRecord) -> Sparsity:

@@ -34,10 +34,10 @@ class Measures:
         Of the counts.
     """
 
-    rate: Estimate
-    rate_per_neuron: Estimate
+    rate: Estimate[float]
+    rate_per_neuron: Estimate[np.ndarray]
     fano_per_neuron: np.ndarray
-    residual_fano_per_neuron: Estimate | None
+    residual_fano_per_neuron: Estimate[np.ndarray] | None
     isi: IsiStatistics | None
     sparsity: Sparsity
 

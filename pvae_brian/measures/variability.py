@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,7 +55,9 @@ def fano_factor(counts: ArrayLike) -> np.ndarray:
     return counts.var(axis=0) / np.where(mean > 0, mean, np.nan)
 
 
-def residual_fano(counts: ArrayLike, law: CountPrediction, axis: Literal[0] | None = 0) -> Estimate:
+def residual_fano(
+    counts: ArrayLike, law: CountPrediction, axis: Literal[0] | None = 0
+) -> Estimate[Any]:
     r"""Divide the variance of counts about their predicted means by these.
 
     .. math:: F_i = \frac{\sum_s (z_{si} - \mu_{si})^2}{\sum_s \mu_{si}}

@@ -93,7 +93,7 @@ class EnergyBudget:
     rest_grade: str | None = None
     notes: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in ("name", "source", "notes"):
             if not isinstance(getattr(self, field), str):
                 raise TypeError(f"{field} must be a string, got {getattr(self, field)!r}")
@@ -139,7 +139,7 @@ class EnergyBudget:
                 "float(quantity/joule)"
             )
         try:
-            is_fine = math.isfinite(cost) and cost >= 0
+            is_fine = math.isfinite(cost) and float(cost) >= 0
         except OverflowError:
             is_fine = False
         if not is_fine:
@@ -174,7 +174,8 @@ class EnergyBudget:
         """Cost of a spike with all that it causes, in `unit`."""
         if self.spike_cost is not None:
             return float(self.spike_cost)
-        synaptic = 0.0 if self.synaptic_cost is None else self.synaptic_cost * self.fan_out
+        # They go together.
+        synaptic = (self.synaptic_cost or 0.0) * (self.fan_out or 0.0)
         return float((self.propagation_cost or 0.0) + synaptic)
 
     def with_fan_out(self, fan_out: float) -> EnergyBudget:

@@ -40,14 +40,14 @@ class CostComparison:
     """
 
     unit: str
-    measured: Estimate
-    predicted: Estimate
+    measured: Estimate[float]
+    predicted: Estimate[float]
     prior: float
-    spontaneous: Estimate
-    foretold: Estimate
-    foretold_of_total: Estimate
-    spiking_per_bit: Estimate
-    total_per_bit: Estimate
+    spontaneous: Estimate[float]
+    foretold: Estimate[float]
+    foretold_of_total: Estimate[float]
+    spiking_per_bit: Estimate[float]
+    total_per_bit: Estimate[float]
 
 
 def compare_costs(comparison: Comparison, cost: MetabolicCost) -> CostComparison:

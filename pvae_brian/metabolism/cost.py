@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.constants import Avogadro
@@ -15,6 +16,9 @@ from pvae_brian.measures.rates import mean_counts
 from pvae_brian.metabolism.budget import EnergyBudget
 from pvae_brian.metabolism.registry import find_budget
 from pvae_brian.spikes import SpikeRecord
+
+if TYPE_CHECKING:
+    from brian2 import Quantity
 
 # Free energy of the hydrolysis of ATP in J/mol: about 50 kJ/mol in cells. eQuilibrator has 44 at
 # 1 mM, and 60 is the other plausible end.
@@ -65,9 +69,9 @@ class MetabolicCost:
     window_s: float
     cost_per_spike: float
     resting: float
-    spiking: Estimate
-    spiking_per_stimulus: Estimate
-    spiking_per_neuron: Estimate
+    spiking: Estimate[np.ndarray]
+    spiking_per_stimulus: Estimate[float]
+    spiking_per_neuron: Estimate[np.ndarray]
     seed: int
 
     @property
@@ -76,17 +80,17 @@ class MetabolicCost:
         return self.resting / self.n_latents
 
     @property
-    def total_per_stimulus(self) -> Estimate:
+    def total_per_stimulus(self) -> Estimate[float]:
         """Of spikes and rest of all neurons in a window, mean over stimuli."""
         return self.spiking_per_stimulus.shifted(self.resting)
 
     @property
-    def total_per_neuron(self) -> Estimate:
+    def total_per_neuron(self) -> Estimate[np.ndarray]:
         """Of spikes and rest of each neuron in a window; arrays of shape (n_latents,)."""
         return self.spiking_per_neuron.shifted(self.resting_per_neuron)
 
     @property
-    def spiking_in_total(self) -> Estimate:
+    def spiking_in_total(self) -> Estimate[float]:
         """Of the spikes of all neurons in the windows of all stimuli."""
         return self.spiking_per_stimulus.scaled(self.n_stimuli)
 
@@ -96,19 +100,19 @@ class MetabolicCost:
         return self.resting * self.n_stimuli
 
     @property
-    def total(self) -> Estimate:
+    def total(self) -> Estimate[float]:
         """Of spikes and rest of all neurons in the windows of all stimuli."""
         return self.total_per_stimulus.scaled(self.n_stimuli)
 
     @property
-    def energy(self) -> Estimate:
+    def energy(self) -> Estimate[float]:
         """`total_per_stimulus` as `brian2.Quantity`, in joules."""
         from brian2 import joule
 
         return self.total_per_stimulus.scaled(self.joules_per_unit * joule)
 
     @property
-    def power(self) -> Estimate:
+    def power(self) -> Estimate[float]:
         """Mean power of all neurons in a window as `brian2.Quantity`, in watts."""
         from brian2 import watt
 
@@ -139,10 +143,10 @@ class MetabolicCost:
 
 def metabolic_cost(
     record: SpikeRecord,
-    budget: str | os.PathLike | EnergyBudget = "attwell-laughlin-2001",
+    budget: str | os.PathLike[str] | EnergyBudget = "attwell-laughlin-2001",
     *,
     fan_out: float | None = None,
-    hydrolysis=None,
+    hydrolysis: Quantity | None = None,
 ) -> MetabolicCost:
     r"""Count what the spikes of a record cost.
 
@@ -186,10 +190,10 @@ def metabolic_cost(
 
 def metabolic_costs(
     record: SpikeRecord,
-    budgets: Iterable[str | os.PathLike | EnergyBudget],
+    budgets: Iterable[str | os.PathLike[str] | EnergyBudget],
     *,
     fan_out: float | None = None,
-    hydrolysis=None,
+    hydrolysis: Quantity | None = None,
 ) -> list[MetabolicCost]:
     """Count what the spikes of a record cost under each of several budgets.
 
@@ -199,18 +203,18 @@ def metabolic_costs(
         raise TypeError(f"budgets must be several, such as [{budgets!r}]; for one: metabolic_cost")
     if record.n_stimuli == 0:
         raise ValueError("a mean over stimuli needs at least one, and none is selected")
-    budgets = [find_budget(budget) for budget in budgets]
+    found = [find_budget(budget) for budget in budgets]
     if fan_out is not None:
-        budgets = [budget.with_fan_out(fan_out) for budget in budgets]
+        found = [budget.with_fan_out(fan_out) for budget in found]
     joules_per_atp = joules_per_mole(hydrolysis) / Avogadro
     spikes = record.counts.sum(axis=1, dtype=np.int64)
     law = record.prediction
-    is_poisson = law is None or law.is_poisson
-    low, high = count_interval(spikes, None if is_poisson else law.variance.sum(axis=1))
+    variance = None if law is None or law.is_poisson else law.variance.sum(axis=1)
+    low, high = count_interval(spikes, variance)
     per_stimulus = bootstrap(lambda mean: mean, spikes, seed=record.seed)
     per_neuron = mean_counts(record)
     costs = []
-    for budget in budgets:
+    for budget in found:
         cost = budget.cost_per_spike
         rest = math.nan if budget.rest_cost is None else float(budget.rest_cost)
         costs.append(
@@ -232,7 +236,7 @@ def metabolic_costs(
     return costs
 
 
-def joules_per_mole(hydrolysis) -> float:
+def joules_per_mole(hydrolysis: Quantity | None) -> float:
     """Return what ATP sets free in joules per mole, of a quantity or by default, or raise."""
     if hydrolysis is None:
         return HYDROLYSIS

@@ -14,7 +14,7 @@ _FOLDER = Path(__file__).parent / "budgets"
 _FIELDS = [field.name for field in fields(EnergyBudget)]
 
 
-def load_budget(path: str | os.PathLike) -> EnergyBudget:
+def load_budget(path: str | os.PathLike[str]) -> EnergyBudget:
     """Read a budget from a TOML file, whose keys are the attributes of `EnergyBudget`.
 
     Parameters
@@ -74,7 +74,7 @@ def is_shipped(budget: EnergyBudget) -> bool:
     return budget in _shipped
 
 
-def register_budget(budget: EnergyBudget | str | os.PathLike) -> EnergyBudget:
+def register_budget(budget: EnergyBudget | str | os.PathLike[str]) -> EnergyBudget:
     """Make a budget available by its name, in this process.
 
     Parameters
@@ -106,7 +106,7 @@ def register_budget(budget: EnergyBudget | str | os.PathLike) -> EnergyBudget:
     return budget
 
 
-def find_budget(budget: str | os.PathLike | EnergyBudget) -> EnergyBudget:
+def find_budget(budget: str | os.PathLike[str] | EnergyBudget) -> EnergyBudget:
     """Return a budget by its name, from a TOML file, or as it is.
 
     Raises

@@ -54,7 +54,7 @@ class Architecture:
     decoder_expansion: int = 8
     activation: str = "silu"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Plain Python values, so that a saved config is data that any reader takes.
         for name in ("n_inputs", "n_latents", "encoder_expansion", "decoder_expansion"):
             self._set(name, check_positive_integer(getattr(self, name), name))

@@ -6,15 +6,16 @@ the gradient are left with the encoder's weights, and with what is not linear.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch import Tensor
 
-from pvae_brian.models.layers import Decoder
+from pvae_brian.models.layers import Decoder, Encoder, LinearMap
+from pvae_brian.models.poisson_vae import PoissonVAE
 
 if TYPE_CHECKING:
-    from pvae_brian.models import GaussianVAE, PoissonVAE
+    from pvae_brian.models.gaussian_vae import GaussianVAE
 
 # A latent that never fires would have a prior rate of 0, of which there is no logarithm.
 _LEAST_RATE = 1e-8
@@ -33,15 +34,27 @@ IMAGES_AT_START = 4000
 _AT_ONCE = 4096
 
 
-def has_free_prior(model: PoissonVAE | GaussianVAE) -> bool:
+def encoder_head(model: PoissonVAE | GaussianVAE) -> LinearMap:
+    """The linear map that ends the encoder of a model that was built from a config."""
+    assert isinstance(model.encoder, Encoder)
+    return model.encoder.head
+
+
+def decoder_head(model: PoissonVAE | GaussianVAE) -> LinearMap:
+    """The linear map that begins the decoder of such a model."""
+    assert isinstance(model.decoder, Decoder)
+    return model.decoder.head
+
+
+def has_free_prior(model: PoissonVAE | GaussianVAE) -> TypeGuard[PoissonVAE]:
     """Whether a bias can take up a change of the prior, so that posterior rates stay.
 
     Not with excitatory gains only: these do not follow a bias one to one. A Gaussian VAE has no
     rates.
     """
     return (
-        model.family == "poisson"
-        and model.encoder.head.bias is not None
+        isinstance(model, PoissonVAE)
+        and encoder_head(model).bias is not None
         and not model.excitatory_only
     )
 
@@ -53,10 +66,10 @@ def has_linear_decoder(model: PoissonVAE | GaussianVAE) -> bool:
 
 def has_free_decoder(model: PoissonVAE | GaussianVAE) -> bool:
     """Whether the decoder is linear and free to take any weights."""
-    return has_linear_decoder(model) and model.decoder.head.norm_dim is None
+    return has_linear_decoder(model) and decoder_head(model).norm_dim is None
 
 
-def has_free_scale(model: PoissonVAE | GaussianVAE) -> bool:
+def has_free_scale(model: PoissonVAE | GaussianVAE) -> TypeGuard[PoissonVAE]:
     """Whether rates can grow while the decoder shrinks, and the gains stay as they are.
 
     A clamp on the rate, or what is added to it, does not grow along.
@@ -86,7 +99,7 @@ def set_prior(model: PoissonVAE, mean_rates: Tensor) -> None:
         Mean posterior rates, without the clamp on the rate and without its offset.
     """
     log_rate = mean_rates.clamp_min(_LEAST_RATE).log().to(model.log_rate.dtype)
-    model.encoder.head.bias -= log_rate - model.log_rate
+    encoder_head(model).bias.sub_(log_rate - model.log_rate)
     model.log_rate.copy_(log_rate)
 
 
@@ -108,9 +121,9 @@ def set_decoder(model: PoissonVAE | GaussianVAE, x: Tensor) -> None:
     x : Tensor, shape (n, n_inputs)
         Images.
     """
-    head = model.decoder.head
+    head = decoder_head(model)
     # In double precision, for latents of large means are nearly collinear.
-    moments = products = noise = 0.0
+    moments = products = noise = torch.zeros((), dtype=torch.double, device=x.device)
     for batch in x.split(_AT_ONCE):
         posterior = model.posterior(batch)
         mean = posterior.mean.double()
@@ -162,8 +175,8 @@ def set_scale(
     """
     factor = ((noise + _NEGLIGIBLE) / (cost + _NEGLIGIBLE)).sqrt().clamp(1 / most, most)
     factor = factor.minimum(_LARGEST_RATE / model.log_rate.exp()).clamp_min(1 / most)
-    model.log_rate += factor.log()
-    model.decoder.head.weight /= factor
+    model.log_rate.add_(factor.log())
+    decoder_head(model).weight.div_(factor)
     return factor
 
 
@@ -171,7 +184,7 @@ def set_scale(
 def noise_and_cost(model: PoissonVAE, x: Tensor, beta: float) -> tuple[Tensor, Tensor]:
     """Return what `set_scale` weighs against each other, for a batch of images."""
     posterior = model.posterior(x)
-    size = model.decoder.head.weight.square().sum(dim=0)
+    size = decoder_head(model).weight.square().sum(dim=0)
     return posterior.mean.mean(dim=0) * size, beta * posterior.kl.mean(dim=0)
 
 
@@ -191,11 +204,11 @@ def fit_start(model: PoissonVAE | GaussianVAE, x: Tensor, beta: float) -> None:
         Weight of the KL term.
     """
     # With beta 0 rates cost nothing, and the best ones are infinite.
-    is_scaled = has_free_scale(model) and beta > 0
-    for _ in range(_ROUNDS if is_scaled else 1):
+    scaled = model if has_free_scale(model) and beta > 0 else None
+    for _ in range(1 if scaled is None else _ROUNDS):
         if has_free_prior(model):
             set_prior(model, model.posterior(x).free_mean.mean(dim=0))
         if has_free_decoder(model):
             set_decoder(model, x)
-        if is_scaled:
-            set_scale(model, *noise_and_cost(model, x, beta), most=_FIRST_STEPS)
+        if scaled is not None:
+            set_scale(scaled, *noise_and_cost(scaled, x, beta), most=_FIRST_STEPS)

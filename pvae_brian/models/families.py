@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pvae_brian.models.gaussian_vae import GaussianVAE, GaussianVAEConfig
 from pvae_brian.models.poisson_vae import PoissonVAE, PoissonVAEConfig
 
@@ -9,7 +11,7 @@ from pvae_brian.models.poisson_vae import PoissonVAE, PoissonVAEConfig
 FAMILIES = ("poisson", "gaussian-relu", "gaussian")
 
 
-def build_model(family: str, *, seed: int = 0, **settings) -> PoissonVAE | GaussianVAE:
+def build_model(family: str, *, seed: int = 0, **settings: Any) -> PoissonVAE | GaussianVAE:
     """Build a new model with random weights.
 
     Parameters

@@ -30,7 +30,7 @@ class GaussianVAEConfig(Architecture):
 
     latent_activation: str = "relu"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check_choice("latent_activation", _LATENT_ACTIVATIONS)
 
@@ -127,6 +127,8 @@ class GaussianVAE(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.loc: Tensor
+        self.log_scale: Tensor
         self.register_buffer("loc", loc)
         self.register_buffer("log_scale", log_scale)
         self.latent_activation = latent_activation

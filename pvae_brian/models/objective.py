@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from pvae_brian.models.closed_form import has_linear_decoder
+from pvae_brian.models.closed_form import decoder_head, has_linear_decoder
 
 if TYPE_CHECKING:
     from pvae_brian.models.gaussian_vae import GaussianPosterior, GaussianVAE
@@ -96,7 +96,7 @@ def weigh(
     """The same as `free_energy`, for a posterior that is known already."""
     if has_linear_decoder(model):
         residual = x - model.decode(posterior.mean)
-        size = model.decoder.head.effective_weight().square().sum(dim=0)
+        size = decoder_head(model).effective_weight().square().sum(dim=0)
         reconstruction = residual.square().sum(dim=1) + posterior.variance @ size
     else:
         latents = posterior.sample(temperature, generator)

@@ -49,7 +49,7 @@ class PoissonVAEConfig(Architecture):
     rate_clamp: float | None = None
     rate_offset: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check_flag("excitatory_only")
         self._set("rate_clamp", _check_clamp(self.rate_clamp))

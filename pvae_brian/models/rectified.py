@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,11 +81,13 @@ class _RectifiedMoments(torch.autograd.Function):
         return scale * mean, scale.square() * variance
 
     @staticmethod
-    def setup_context(ctx, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(
+        ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]
+    ) -> None:
         ctx.save_for_backward(*inputs, *output)
 
     @staticmethod
-    def backward(ctx, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, Tensor]:
         loc, scale, mean, variance = ctx.saved_tensors
         t = loc / scale
         shrinking = 2 * mean * _tail(t)

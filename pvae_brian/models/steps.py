@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from pvae_brian.models.closed_form import (
+    decoder_head,
+    encoder_head,
     has_free_prior,
     has_free_scale,
     set_prior,
@@ -38,15 +40,15 @@ def make_step(
     It takes the batch, the share of the learning rate and of beta, and the share of the training
     that is done; it gives the batch's mean error, KL and sum of expected latents before the step.
     """
-    free_prior = has_free_prior(model)
+    free_prior = model if has_free_prior(model) else None
     # With beta 0 rates cost nothing, and the best ones are infinite.
-    scaled = closed_form and beta > 0 and has_free_scale(model)
+    scaled = model if closed_form and beta > 0 and has_free_scale(model) else None
     mean_rates, noise, kl = RunningMean(), RunningMean(), RunningMean()
     # A prior that a bias can make up for needs no gradient: its optimum is known.
     parameters = [
         parameter
         for name, parameter in model.named_parameters()
-        if not (free_prior and name == "log_rate")
+        if free_prior is None or name != "log_rate"
     ]
     optimizer = torch.optim.Adamax(parameters, lr=learning_rate)
     n_steps = 0
@@ -63,26 +65,26 @@ def make_step(
         )
         for group in optimizer.param_groups:
             group["lr"] = factor * learning_rate
-        if scaled:
-            size = model.decoder.head.weight.detach().square().sum(dim=0)
+        if scaled is not None:
+            size = decoder_head(scaled).weight.detach().square().sum(dim=0)
             noise_now = noise.update(posterior.mean.detach().mean(dim=0) * size)
             kl_now = kl.update(posterior.kl.detach().mean(dim=0))
         model.zero_grad()
         energy.total(beta * weight).backward()
         torch.nn.utils.clip_grad_norm_(parameters, _MAX_GRADIENT)
-        if scaled:
-            _shorter_step(model, optimizer)
+        if scaled is not None:
+            _shorter_step(scaled, optimizer)
         else:
             optimizer.step()
-        if free_prior:
+        if free_prior is not None:
             prior = mean_rates.update(energy.mean_rates)
             n_steps += 1
-            if scaled and weight > 0 and n_steps % _BETWEEN_SCALES == 0:
-                change = set_scale(model, noise_now, beta * weight * kl_now)
+            if scaled is not None and weight > 0 and n_steps % _BETWEEN_SCALES == 0:
+                change = set_scale(scaled, noise_now, beta * weight * kl_now)
                 prior = prior * change
                 for mean, ratio in ((mean_rates, change), (noise, 1 / change), (kl, change)):
                     mean.scale(ratio)
-            set_prior(model, prior)
+            set_prior(free_prior, prior)
         return np.array(
             [energy.reconstruction.item(), energy.kl.item(), energy.mean_rates.sum().item()]
         )
@@ -98,7 +100,7 @@ def _shorter_step(model: PoissonVAE, optimizer: torch.optim.Optimizer) -> None:
     :math:`\sqrt{r}`, so that log gains and decoder columns are of size :math:`1 / \sqrt{r}`.
     """
     shares = (1 + model.log_rate.exp()).rsqrt()
-    encoder, decoder = model.encoder.head, model.decoder.head
+    encoder, decoder = encoder_head(model), decoder_head(model)
     steps = ((encoder.weight, shares[:, None]), (encoder.bias, shares), (decoder.weight, shares))
     before = [parameter.clone() for parameter, _ in steps]
     optimizer.step()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -21,10 +22,10 @@ from pvae_brian.models.closed_form import (
     set_decoder,
     set_prior,
 )
-from pvae_brian.models.gaussian_vae import GaussianVAE
+from pvae_brian.models.gaussian_vae import GaussianVAE, GaussianVAEConfig
 from pvae_brian.models.interrupt import stop_on_interrupt
 from pvae_brian.models.objective import FreeEnergy, free_energy
-from pvae_brian.models.poisson_vae import PoissonVAE
+from pvae_brian.models.poisson_vae import PoissonVAE, PoissonVAEConfig
 from pvae_brian.models.record import TrainingRecord
 from pvae_brian.models.schedule import Cosine, Plateau
 from pvae_brian.models.steps import COOLED, make_step
@@ -121,8 +122,7 @@ def train(
     >>> len(record.kl), record.interrupted
     (3, False)
     """
-    _check_config(model)
-    images = check_images(images, model.config.n_inputs)
+    images = check_images(images, _config_of(model).n_inputs)
     epochs = check_positive_integer(epochs, "epochs")
     batch_size = check_positive_integer(batch_size, "batch_size")
     seed = check_seed(seed)
@@ -136,12 +136,12 @@ def train(
     model.to(place).train()
     generator = torch.Generator(device=place).manual_seed(seed)
     if tolerance is None:
-        schedule = Cosine(epochs)
+        schedule: Cosine | Plateau = Cosine(epochs)
     else:
         # While beta rises, or sampled counts are still soft, a plateau says nothing.
         moving = max(warmup, 0.0 if has_linear_decoder(model) else COOLED)
         schedule = Plateau(epochs, tolerance, first=math.ceil(moving * epochs))
-    means = []
+    means: list[list[float]] = []
     with (
         stop_on_interrupt() as interrupted,
         tqdm(total=epochs, unit="epoch", disable=None if progress else True) as bar,
@@ -150,7 +150,7 @@ def train(
             fit_start(model, next(_batches(data, IMAGES_AT_START, generator)), beta)
         # Inside, for torch takes seconds to load its optimisers.
         step = make_step(model, beta, learning_rate, temperature, closed_form, generator)
-        energies = []
+        energies: list[float] = []
         while not schedule.ends(energies):
             total = np.zeros(3)
             n_done = 0
@@ -223,12 +223,11 @@ def evaluate(model: PoissonVAE | GaussianVAE, images: ArrayLike, *, seed: int = 
     FreeEnergy
         Means over the images.
     """
-    _check_config(model)
-    images = check_images(images, model.config.n_inputs)
+    images = check_images(images, _config_of(model).n_inputs)
     data = torch.as_tensor(images, dtype=_dtype(model))
     generator = torch.Generator().manual_seed(check_seed(seed))
     model.eval()
-    terms = [0.0, 0.0, 0.0]
+    terms = [torch.zeros(())] * 3
     with torch.no_grad():
         for batch in data.split(_EVALUATED_AT_ONCE):
             share = len(batch) / len(data)
@@ -237,7 +236,7 @@ def evaluate(model: PoissonVAE | GaussianVAE, images: ArrayLike, *, seed: int = 
     return FreeEnergy(*terms)
 
 
-def _batches(data: Tensor, size: int, generator: torch.Generator):
+def _batches(data: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     order = torch.randperm(len(data), generator=generator, device=data.device)
     for start in range(0, len(data), size):
         yield data[order[start : start + size]]
@@ -253,25 +252,27 @@ def _mean_latents(model: PoissonVAE | GaussianVAE, data: Tensor, *, clamped: boo
 
 
 def _prior_rate_cost(model: PoissonVAE | GaussianVAE) -> float | None:
-    if model.family != "poisson":
+    if not isinstance(model, PoissonVAE):
         return None
     return float(model.log_rate.detach().double().exp().sum())
 
 
 def _is_linear(model: PoissonVAE | GaussianVAE) -> bool:
-    return model.config.encoder == model.config.decoder == "linear"
+    config = _config_of(model)
+    return config.encoder == config.decoder == "linear"
 
 
 def _dtype(model: PoissonVAE | GaussianVAE) -> torch.dtype:
     return next(model.parameters()).dtype
 
 
-def _check_config(model: PoissonVAE | GaussianVAE) -> None:
+def _config_of(model: PoissonVAE | GaussianVAE) -> PoissonVAEConfig | GaussianVAEConfig:
     if model.config is None:
         raise ValueError(
             "only models made by from_config can be trained or evaluated here; train "
             "one of your own modules yourself and pass it to Encoder.from_module"
         )
+    return model.config
 
 
 def check_settings(

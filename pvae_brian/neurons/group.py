@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from brian2 import Hz, NeuronGroup, second
+from brian2 import Clock, Hz, NeuronGroup, Quantity, second
 from brian2.devices.device import RuntimeDevice, get_device
 from numpy.typing import ArrayLike
 
@@ -77,12 +79,12 @@ class LatentNeurons(NeuronGroup):
     def __init__(
         self,
         rates: ArrayLike,
-        window=1 * second,
-        dt=None,
-        clock=None,
+        window: Quantity = 1 * second,
+        dt: Quantity | None = None,
+        clock: Clock | None = None,
         name: str = "latentneurons*",
-        codeobj_class=None,
-    ):
+        codeobj_class: type | None = None,
+    ) -> None:
         duration = check_window(window)
         rates = check_rates(np.atleast_2d(rates))
         super().__init__(
@@ -96,6 +98,11 @@ class LatentNeurons(NeuronGroup):
             name=name,
             codeobj_class=codeobj_class,
         )
+        # Brian2 sets and gets state variables by name; type checkers cannot see them.
+        self.rate: Any
+        self.arrival: Any
+        self.count: Any
+        self.shown: Any
         self.add_attribute("n_stimuli")
         self.add_attribute("n_latents")
         self.n_stimuli, self.n_latents = rates.shape
@@ -149,7 +156,7 @@ class LatentNeurons(NeuronGroup):
         """Spikes since the stimuli were shown, integers of shape (n_stimuli, n_latents)."""
         return np.array(self.count[:]).reshape(self.n_stimuli, self.n_latents)
 
-    def before_run(self, run_namespace=None):
+    def before_run(self, run_namespace: dict[str, Any] | None = None) -> None:
         """Check the time step, then prepare the run (called by Brian2)."""
         steps = self._duration / float(self.clock.dt)
         if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
@@ -163,7 +170,7 @@ class LatentNeurons(NeuronGroup):
         self._is_running = isinstance(get_device(), RuntimeDevice)
         super().before_run(run_namespace)
 
-    def after_run(self):
+    def after_run(self) -> None:
         """Note that the run has ended (called by Brian2)."""
         self._is_running = False
         super().after_run()

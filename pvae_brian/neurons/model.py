@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from brian2 import NeuronGroup
+    from brian2 import BrianObject, NeuronGroup
     from brian2.core.variables import ArrayVariable
 
 
@@ -58,7 +58,7 @@ class Population:
         its spikes ahead, so that every neuron must be stepped.
     """
 
-    objects: tuple
+    objects: tuple[BrianObject, ...]
     rate: ArrayVariable
     count: ArrayVariable
     arrival: ArrayVariable | None = None
@@ -89,7 +89,7 @@ class NeuronModel:
         return {"name": self.name} | dataclasses.asdict(self)
 
     @classmethod
-    def from_parameters(cls, **parameters: float) -> Self:
+    def from_parameters(cls, **parameters: Any) -> Self:
         """Make the model from the parameters in its `settings`."""
         return cls(**parameters)
 

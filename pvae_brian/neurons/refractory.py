@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from pvae_brian._checks import check_duration
 from pvae_brian.neurons.model import CountPrediction, NeuronModel, Population
+
+if TYPE_CHECKING:
+    from brian2 import Function
 
 _EQUATIONS = """
 rate : Hz                      # when rested
@@ -83,7 +86,7 @@ def recovered_wait(wait: np.ndarray, relative: float) -> np.ndarray:
 
 
 @cache
-def _recovered_wait_function():
+def _recovered_wait_function() -> Function:
     from brian2 import Function, second
 
     function = Function(
@@ -144,7 +147,7 @@ class Refractory(NeuronModel):
     absolute: float = 0.0
     relative: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("absolute", "relative"):
             object.__setattr__(self, name, check_duration(getattr(self, name), name))
         if self.absolute == self.relative == 0:
@@ -154,7 +157,9 @@ class Refractory(NeuronModel):
             )
 
     @classmethod
-    def from_parameters(cls, absolute: float, relative: float) -> Refractory:
+    def from_parameters(  # type: ignore[override]  # the base takes whatever a model has
+        cls, absolute: float, relative: float
+    ) -> Refractory:
         from brian2 import second
 
         return cls(absolute=absolute * second, relative=relative * second)

@@ -8,7 +8,9 @@ from pvae_brian.neurons.poisson import Poisson
 from pvae_brian.neurons.refractory import Refractory
 from pvae_brian.neurons.sampler import Sampler
 
-MODELS = {model.name: model for model in (Poisson, Bernoulli, Refractory, Sampler)}
+_ALL: tuple[type[NeuronModel], ...] = (Poisson, Bernoulli, Refractory, Sampler)
+
+MODELS = {model.name: model for model in _ALL}
 
 
 def as_neuron(neuron: str | NeuronModel) -> NeuronModel:
@@ -43,11 +45,11 @@ def from_settings(settings: dict[str, str | float]) -> NeuronModel:
     ValueError
         If there is no such model, or its parameters are not right.
     """
-    settings = dict(settings)
-    name = settings.pop("name", None)
+    parameters = dict(settings)
+    name = parameters.pop("name", None)
     if name not in MODELS:
         raise ValueError(f"there is no neuron model named {name!r}")
     try:
-        return MODELS[name].from_parameters(**settings)
+        return MODELS[name].from_parameters(**parameters)
     except TypeError as error:
         raise ValueError(f"bad parameters of the neuron model {name!r}: {error}") from error

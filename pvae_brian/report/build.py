@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def build_page(
     )
 
 
-def _reproduction(provenance: Provenance, report_command: str | None) -> dict:
+def _reproduction(provenance: Provenance, report_command: str | None) -> dict[str, Any]:
     facts = dataclasses.asdict(provenance)
     facts["versions"] |= {name: version(name) for name in ("scipy", "matplotlib")}
     if report_command is None:
@@ -83,7 +84,7 @@ def _headline(analysis: Analysis) -> str:
     )
 
 
-def _number(estimate: Estimate) -> str:
+def _number(estimate: Estimate[float]) -> str:
     if math.isnan(estimate.low):
         return _in_words(estimate.value)
     return f"{_in_words(estimate.value)} [{_in_words(estimate.low)}, {_in_words(estimate.high)}]"
@@ -94,10 +95,10 @@ def _in_words(x: float) -> str:
     return with_powers(format_number(x))
 
 
-def _arrays(analysis: Analysis) -> dict:
+def _arrays(analysis: Analysis) -> dict[str, Any]:
     """What is too long to be listed: by neuron, and over time."""
     comparison, measures, course = analysis.comparison, analysis.measures, analysis.course
-    data = {
+    data: dict[str, dict[str, object]] = {
         "per_neuron": {
             "prior_rate": analysis.encoder.prior_rates,
             "measured_over_prior": comparison.prior.ratio_per_neuron,

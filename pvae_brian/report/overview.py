@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike
 
 from pvae_brian._checks import check_images
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.report.pictures import picture_shape
 from pvae_brian.report.plots import plot_image, plot_measured_against_predicted, plot_raster
 from pvae_brian.spikes import SpikeRecord
 
 
 def plot_overview(
-    encoder: Encoder, images: ArrayLike, record: SpikeRecord, *, n_shown: int = 5
+    encoder: Encoder | GaussianEncoder, images: ArrayLike, record: SpikeRecord, *, n_shown: int = 5
 ) -> Figure:
     """Plot some stimuli, their rasters, and their reconstructions from the spikes.
 
@@ -59,7 +60,8 @@ def plot_overview(
     decoded = encoder.decode(record.counts[shown])
 
     figure = Figure(figsize=(1.7 * len(shown) + 4.2, 5.6), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.7 * len(shown), 4.2])
+    halves = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.7 * len(shown), 4.2])
+    left, right = halves[0]
     axes = left.subplots(3, len(shown), squeeze=False)
     for column, (stimulus, reconstruction) in enumerate(zip(shown, decoded, strict=True)):
         top, middle, bottom = axes[:, column]

@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 
 
-def picture_shape(encoder: Encoder) -> tuple[int, int] | None:
+def picture_shape(encoder: Encoder | GaussianEncoder) -> tuple[int, int] | None:
     """Return height and width of the images of an encoder, or None if they are no grey pictures.
 
     A flat image is taken for a square one if it can be.

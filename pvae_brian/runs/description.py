@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pvae_brian._files import write_whole
 from pvae_brian.runs.files import check_plain, is_digest
@@ -104,12 +105,12 @@ def read_description(folder: Path) -> Description:
         raise _damaged(path, error) from error
 
 
-def _version(content: object) -> object:
+def _version(content: Any) -> object:
     is_run = isinstance(content, dict) and content.get("format") == _FORMAT
     return content.get("format_version") if is_run else None
 
 
-def _interpret(content: object) -> Description:
+def _interpret(content: Any) -> Description:
     version = _version(content)
     if type(version) is not int or version != _FORMAT_VERSION:
         raise ValueError(f"it does not call itself {_FORMAT!r} of version {_FORMAT_VERSION}")
@@ -117,7 +118,7 @@ def _interpret(content: object) -> Description:
         raise ValueError(f"it must hold {sorted(_KEYS)}, got {sorted(content)!r:.200}")
     provenance, files = Provenance.from_dict(content["provenance"]), content["files"]
     record_sha256 = files.get(RECORD) if isinstance(files, dict) else None
-    if not is_digest(record_sha256):
+    if record_sha256 is None or not is_digest(record_sha256):
         raise ValueError(f"it does not give the SHA-256 of {RECORD}")
     if files != describe_files(provenance, record_sha256):
         raise ValueError("its files are not those of its provenance")

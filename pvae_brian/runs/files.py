@@ -18,7 +18,7 @@ from pvae_brian.models.checkpoints import find_config, read_model
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
-def find_model_files(path: str | os.PathLike, *, epoch: int | None = None) -> list[Path]:
+def find_model_files(path: str | os.PathLike[str], *, epoch: int | None = None) -> list[Path]:
     """Return the files that `load_encoder` reads of a checkpoint, the weights first.
 
     Raises
@@ -82,7 +82,7 @@ def is_digest(text: object) -> bool:
     return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
-def digest_file(path: str | os.PathLike) -> str:
+def digest_file(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of the bytes of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -105,7 +105,7 @@ def digest_array(array: np.ndarray) -> str:
 class _Sink:
     """A file that keeps no more than the digest of what is written to it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.digest = hashlib.sha256()
 
     def write(self, data: bytes) -> None:

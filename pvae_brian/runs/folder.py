@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from pvae_brian._files import write_whole
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.loading import load_encoder
 from pvae_brian.runs.description import (
     IMAGES,
@@ -47,20 +48,20 @@ class Run:
         How it was made.
     """
 
-    encoder: Encoder
+    encoder: Encoder | GaussianEncoder
     images: np.ndarray
     record: SpikeRecord
     provenance: Provenance
 
 
 def save_run(
-    path: str | os.PathLike,
-    checkpoint: str | os.PathLike,
+    path: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str],
     images: ArrayLike,
     record: SpikeRecord,
     *,
     command: str | None = None,
-    images_file: str | os.PathLike | None = None,
+    images_file: str | os.PathLike[str] | None = None,
     epoch: int | None = None,
     ema: bool = False,
     rate_clamp: float | str | None = "as trained",
@@ -121,21 +122,22 @@ def save_run(
     ['images.npy', 'model', 'record.npz', 'run.json']
     """
     images = as_images(images)
-    options = {"ema": ema, "rate_clamp": rate_clamp}
     with new_folder(path, force=force) as folder:
-        encoder = load_encoder(checkpoint, epoch=epoch, log_rate=log_rate, **options)
-        if log_rate is not None:
-            # As the encoder took them.
-            log_rate = encoder.model.log_rate.detach().numpy()
-        weights = _copy_model(encoder, folder, log_rate)
+        encoder = load_encoder(
+            checkpoint, epoch=epoch, log_rate=log_rate, ema=ema, rate_clamp=rate_clamp
+        )
+        # As the encoder took them.
+        taken = None if log_rate is None else _log_rate(encoder)
+        weights = _copy_model(encoder, folder, taken)
         provenance = describe_provenance(
             record,
             model_path=weights,
             images=images,
             images_file=images_file,
             command=command,
-            log_rate=log_rate,
-            **options,
+            log_rate=taken,
+            ema=ema,
+            rate_clamp=rate_clamp,
         )
         # Held against the copy, for another program may have written to the original meanwhile.
         _check_rates(
@@ -152,7 +154,7 @@ def save_run(
     return Path(os.path.expanduser(path))
 
 
-def load_run(path: str | os.PathLike) -> Run:
+def load_run(path: str | os.PathLike[str]) -> Run:
     """Load a run. Nothing in it is executed, and no name in it leads out of its folder.
 
     Every file is held against its checksum, the record against its provenance, and its rates
@@ -208,7 +210,15 @@ def load_run(path: str | os.PathLike) -> Run:
     return Run(encoder, images, record, provenance)
 
 
-def _copy_model(encoder: Encoder, folder: Path, log_rate: np.ndarray | None) -> Path:
+def _log_rate(encoder: Encoder | GaussianEncoder) -> np.ndarray:
+    # Only a Poisson VAE is exported without one.
+    assert isinstance(encoder, Encoder)
+    return encoder.model.log_rate.detach().numpy()
+
+
+def _copy_model(
+    encoder: Encoder | GaussianEncoder, folder: Path, log_rate: np.ndarray | None
+) -> Path:
     """Copy the files of a checkpoint; return the one with the weights."""
     (folder / MODEL).mkdir()
     copies = []
@@ -222,12 +232,13 @@ def _copy_model(encoder: Encoder, folder: Path, log_rate: np.ndarray | None) -> 
     return copies[0]
 
 
-def _load_copy(folder: Path, provenance: Provenance) -> Encoder:
+def _load_copy(folder: Path, provenance: Provenance) -> Encoder | GaussianEncoder:
     log_rate = None
     if provenance.log_rate_sha256 is not None:
         log_rate = _read_array(folder / LOG_RATE)
+    # That of a run names its model.
     encoder = load_encoder(
-        folder / MODEL / provenance.model_file,
+        folder / MODEL / str(provenance.model_file),
         ema=provenance.ema,
         rate_clamp=provenance.rate_clamp,
         log_rate=log_rate,
@@ -257,7 +268,9 @@ def _read_array(path: Path) -> np.ndarray:
         ) from error
 
 
-def _check_rates(encoder: Encoder, images: np.ndarray, record: SpikeRecord, remedy: str) -> None:
+def _check_rates(
+    encoder: Encoder | GaussianEncoder, images: np.ndarray, record: SpikeRecord, remedy: str
+) -> None:
     rates = encoder.posterior_rates(images)
     if record.rates.shape != rates.shape or not np.allclose(
         record.rates, rates, rtol=_ROUNDING, atol=0

@@ -12,7 +12,7 @@ from pvae_brian._files import check_writable, make_beside, move_folder
 from pvae_brian.runs.description import MODEL, RUN, read_description
 
 
-def check_run_writable(path: str | os.PathLike, *, force: bool = False) -> Path:
+def check_run_writable(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     """Return ``path`` if a run may be saved there, or raise: before long work, not after.
 
     Raises
@@ -35,7 +35,7 @@ def check_run_writable(path: str | os.PathLike, *, force: bool = False) -> Path:
 
 
 @contextlib.contextmanager
-def new_folder(path: str | os.PathLike, *, force: bool = False) -> Iterator[Path]:
+def new_folder(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
     """Make a folder to fill that takes its place only when all of it is on disk.
 
     It is made beside ``path``, renamed at the end, and removed if anything fails. A killed process

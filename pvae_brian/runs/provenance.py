@@ -94,7 +94,7 @@ class Provenance:
             return {}
         if isinstance(self.model_sha256, str):
             return {self.model_file: self.model_sha256}
-        return dict(self.model_sha256)
+        return dict(self.model_sha256 or {})
 
     def as_dict(self) -> dict[str, object]:
         """Return all fields by name, in types that JSON has."""
@@ -123,9 +123,9 @@ class Provenance:
 def describe_provenance(
     record: SpikeRecord,
     *,
-    model_path: str | os.PathLike | None = None,
+    model_path: str | os.PathLike[str] | None = None,
     images: ArrayLike | None = None,
-    images_file: str | os.PathLike | None = None,
+    images_file: str | os.PathLike[str] | None = None,
     command: str | None = None,
     epoch: int | None = None,
     ema: bool = False,
@@ -227,6 +227,6 @@ def _facts(record: SpikeRecord) -> dict[str, object]:
 
 def _show_neuron(neuron: NeuronModel) -> str:
     settings = neuron.settings()
-    name = settings.pop("name")
+    name = str(settings.pop("name"))
     parameters = ", ".join(f"{key}={value}" for key, value in settings.items())
     return f"{name}({parameters})" if parameters else name

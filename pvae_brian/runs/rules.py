@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable
+from typing import Any
 
 from pvae_brian.runs.files import is_digest, is_file_name
 
 
-def check_fields(fields: object) -> dict[str, object]:
+def check_fields(fields: object) -> dict[str, Any]:
     """Return the fields of a `Provenance`, or raise.
 
     Raises

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from pvae_brian.spikes.times import SpikeTimes
 
 
 def write_archive(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     settings: Mapping[str, object],
     counts: np.ndarray,
     rates: np.ndarray,
@@ -33,10 +34,11 @@ def write_archive(
     for name, array in values.items():
         arrays[name] = array.astype((TABLES | COLUMNS)[name], casting="same_kind", copy=False)
     with write_whole(path, force=force) as file:
-        np.savez_compressed(file, **arrays)
+        # Its stub takes them for allow_pickle.
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def read_archive(path: str | os.PathLike) -> dict[str, object]:
+def read_archive(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the fields of the `SpikeRecord` in a file, once they are checked.
 
     Raises
@@ -57,7 +59,7 @@ def read_archive(path: str | os.PathLike) -> dict[str, object]:
             ) from error
 
 
-def _read(file) -> dict[str, object]:
+def _read(file: BinaryIO) -> dict[str, Any]:
     with np.load(file, allow_pickle=False) as content:
         check_format(str(content["format"]) if "format" in content else None)
         settings = json.loads(str(content["settings"]))
@@ -70,7 +72,9 @@ def _read(file) -> dict[str, object]:
     return fields | arrays | {"times": times}
 
 
-def _arrays(content, dtypes: dict[str, np.dtype]) -> dict[str, np.ndarray]:
+def _arrays(
+    content: Mapping[str, np.ndarray], dtypes: dict[str, np.dtype[Any]]
+) -> dict[str, np.ndarray]:
     arrays = {name: content[name] for name in dtypes}
     for name, array in arrays.items():
         if array.dtype != dtypes[name]:

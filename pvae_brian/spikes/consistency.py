@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from pvae_brian.spikes.times import SpikeTimes
 
 # What the arrays of a record are made of, where one is kept.
-TABLES = {"counts": np.dtype(np.int32), "rates": np.dtype(np.float64)}
-COLUMNS = {
+TABLES: dict[str, np.dtype[Any]] = {"counts": np.dtype(np.int32), "rates": np.dtype(np.float64)}
+COLUMNS: dict[str, np.dtype[Any]] = {
     "stimulus": np.dtype(np.int32),
     "latent": np.dtype(np.int32),
     "time": np.dtype(np.float64),
@@ -35,7 +36,7 @@ def check_arrays(
         counts.shape == rates.shape,
         f"its counts, of shape {counts.shape}, and rates, of shape {rates.shape}, differ",
     )
-    _require((counts >= 0).all(), "its counts must not be negative")
+    _require(bool((counts >= 0).all()), "its counts must not be negative")
     _require((np.isfinite(rates) & (rates >= 0)).all(), "its rates must be finite and not negative")
     if times is None:
         return
@@ -67,7 +68,7 @@ def check_times(times: SpikeTimes, shape: tuple[int, int], window_s: float = mat
     for name, n in zip(("stimulus", "latent"), shape, strict=True):
         index = arrays[name]
         _require(index.dtype.kind in "iu", f"the {name} of its spikes is no integer")
-        _require(((index >= 0) & (index < n)).all(), f"a spike's {name} must be below {n}")
+        _require(bool(((index >= 0) & (index < n)).all()), f"a spike's {name} must be below {n}")
     time = times.time
     _require(
         (np.isfinite(time) & (time >= 0) & (time <= window_s)).all(),

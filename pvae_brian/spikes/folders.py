@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from pvae_brian._files import check_writable, move_folder
 from pvae_brian.spikes import npy
@@ -17,7 +18,7 @@ SETTINGS = "settings.json"
 _NAMES = {SETTINGS} | {f"{name}.npy" for name in TABLES | COLUMNS}
 
 
-def read_folder(path: str | os.PathLike) -> dict[str, object]:
+def read_folder(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the fields of the `SpikeRecord` in a folder, its arrays as read-only memory maps.
 
     Raises
@@ -42,7 +43,7 @@ def read_folder(path: str | os.PathLike) -> dict[str, object]:
         ) from error
 
 
-def check_target(path: str | os.PathLike, *, force: bool) -> Path:
+def check_target(path: str | os.PathLike[str], *, force: bool) -> Path:
     """Return ``path`` if a record's folder may take that place, or raise.
 
     Raises
@@ -77,7 +78,7 @@ def _is_unfinished(folder: Path) -> bool:
     return name.startswith(".") and name.endswith(".part")
 
 
-def _read(folder: Path) -> dict[str, object]:
+def _read(folder: Path) -> dict[str, Any]:
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     check_format(settings.pop("format", None))
     n_spikes = settings.pop("n_spikes")

@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -36,7 +37,8 @@ def create(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap:
 def sync(array: np.memmap) -> None:
     """Return when all that was written to a memory map is on disk."""
     array.flush()
-    with open(array.filename, "r+b") as file:
+    # One that `create` made has a file.
+    with open(str(array.filename), "r+b") as file:
         os.fsync(file.fileno())
 
 
@@ -114,14 +116,14 @@ class GrowingArray:
             self._file.close()
 
 
-def _write_header(file, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike) -> None:
     descr = npy_format.dtype_to_descr(np.dtype(dtype))
     npy_format.write_array_header_1_0(
         file, {"descr": descr, "fortran_order": False, "shape": shape}
     )
 
 
-def _allocate(file, n_bytes: int) -> None:
+def _allocate(file: BinaryIO, n_bytes: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), file.tell(), n_bytes)
         return

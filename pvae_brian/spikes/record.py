@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from pvae_brian.spikes.folders import read_folder
 from pvae_brian.spikes.selection import as_indices, select, select_times
 from pvae_brian.spikes.settings import describe
 from pvae_brian.spikes.times import SpikeTimes
+
+if TYPE_CHECKING:
+    from brian2 import Quantity
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +104,7 @@ class SpikeRecord:
         return self.counts.shape[1]
 
     @property
-    def window(self):
+    def window(self) -> Quantity:
         """Duration of the window, a `brian2.Quantity`."""
         from brian2 import second
 
@@ -169,7 +173,7 @@ class SpikeRecord:
             raise TypeError(f"a raster is of one stimulus, an integer; got {stimulus!r}") from None
         return trains.raster(self[stimulus].spikes, self.n_latents)
 
-    def binned_counts(self, bin_width) -> np.ndarray:
+    def binned_counts(self, bin_width: Quantity) -> np.ndarray:
         """Count spikes in bins of time.
 
         Bins are closed on the left and open on the right; the last one is closed, so a spike
@@ -203,7 +207,7 @@ class SpikeRecord:
         edges = trains.bin_edges(self.window_s, bin_width)
         return trains.count_in_bins(self.spikes, self.counts.shape, edges)
 
-    def psth(self, bin_width) -> trains.Psth:
+    def psth(self, bin_width: Quantity) -> trains.Psth:
         r"""Return firing rates in the course of the window, averaged over stimuli.
 
         .. math:: r_{ib} = \frac{1}{S \Delta} \sum_{s=1}^{S} n_{sib}
@@ -240,7 +244,7 @@ class SpikeRecord:
         edges = trains.bin_edges(self.window_s, bin_width)
         return trains.firing_rates(self.spikes, self.counts.shape, edges)
 
-    def save(self, path: str | os.PathLike, *, force: bool = False) -> None:
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Save as one compressed ``.npz`` file, whole or not at all.
 
         Parameters
@@ -277,7 +281,7 @@ class SpikeRecord:
         write_archive(path, settings, self.counts, self.rates, self.times, force=force)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> SpikeRecord:
+    def load(cls, path: str | os.PathLike[str]) -> SpikeRecord:
         """Load a record: a file that `save` wrote, or a folder that `RecordWriter` wrote.
 
         All of a file is read and checked. Of a folder only the settings and the shapes, types and

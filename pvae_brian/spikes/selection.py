@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from pvae_brian.spikes.times import SpikeTimes
@@ -108,7 +106,7 @@ def _as_index(key: object, n: int, axis: str) -> Index:
     if bad.any():
         raise IndexError(f"there are {n} {axis}, numbered from 0; got {array[bad].flat[0]}")
     if not array.ndim:
-        position = operator.index(key) % n
+        position = int(array) % n
         return slice(position, position + 1)
     return array.astype(np.intp)
 

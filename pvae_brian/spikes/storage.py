@@ -80,7 +80,7 @@ class RecordWriter:
 
     def __init__(
         self,
-        folder: str | os.PathLike,
+        folder: str | os.PathLike[str],
         n_stimuli: int,
         n_latents: int,
         with_times: bool,
@@ -115,7 +115,7 @@ class RecordWriter:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
     def append(self, times: SpikeTimes) -> None:

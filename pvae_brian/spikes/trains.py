@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pvae_brian._checks import check_duration
 from pvae_brian.spikes.times import SpikeTimes
+
+if TYPE_CHECKING:
+    from brian2 import Quantity
 
 # A ratio of two times that a user wrote down is this near a whole number, if it is meant to be.
 _ROUNDING = 1e-9
@@ -30,7 +34,7 @@ class Psth:
     rates_hz: np.ndarray
 
 
-def bin_edges(window_s: float, bin_width) -> np.ndarray:
+def bin_edges(window_s: float, bin_width: Quantity) -> np.ndarray:
     """Return edges of equal bins that fill a window.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from distributed import Future, KilledWorker, as_completed
@@ -35,7 +35,7 @@ def compute_points(
     scheduler: str | None,
     n_workers: int,
     retries: int,
-) -> Iterator[tuple[Point, PointResult | Failure]]:
+) -> Generator[tuple[Point, PointResult | Failure], None, None]:
     """Yield each point with what came of it, as they end."""
     if not todo:
         return
@@ -73,7 +73,7 @@ def _attempt(study: Study, point: Point, data_sha256: str) -> PointResult | Fail
         return Failure(_one_line(error))
 
 
-def _outcome(future: Future) -> PointResult | Failure:
+def _outcome(future: Future[PointResult | Failure]) -> PointResult | Failure:
     if future.status == "finished":
         return future.result()
     if future.status == "error":

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from pvae_brian._checks import check_positive_integer
 from pvae_brian.engine.devices import DEVICES
 from pvae_brian.metabolism import EnergyBudget, find_budget
 from pvae_brian.models import FAMILIES
+
+T = TypeVar("T")
 
 # Integers in NetCDF files are signed and have 32 bits.
 _MOST_SEEDS = 2**31
@@ -24,16 +27,16 @@ def by_name(budget: EnergyBudget) -> str | EnergyBudget:
     return budget.name if is_known else budget
 
 
-def several(name: str, check: Callable) -> Callable:
+def several(name: str, check: Callable[[Any], T]) -> Callable[[object], tuple[T, ...]]:
     """Return a check for one value or more, each of them right and there once."""
 
-    def check_all(values: object) -> tuple:
+    def check_all(values: object) -> tuple[T, ...]:
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise TypeError(f"{name} must be several values, such as ({values!r},), got {values!r}")
-        values = tuple(check(value) for value in values)
-        if not values or len(set(values)) < len(values):
-            raise ValueError(f"{name} must be one value or more, each once, got {values}")
-        return values
+        checked = tuple(check(value) for value in values)
+        if not checked or len(set(checked)) < len(checked):
+            raise ValueError(f"{name} must be one value or more, each once, got {checked}")
+        return checked
 
     return check_all
 
@@ -56,11 +59,11 @@ def number_that(
     return check
 
 
-def or_none(check: Callable) -> Callable:
+def or_none(check: Callable[[Any], T]) -> Callable[[object], T | None]:
     return lambda value: None if value is None else check(value)
 
 
-def _as_float(value: object, name: str) -> float:
+def _as_float(value: Any, name: str) -> float:
     if isinstance(value, str):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:

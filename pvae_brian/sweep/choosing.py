@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from pvae_brian.engine.devices import choose_device
 from pvae_brian.neurons import Poisson
@@ -12,7 +13,7 @@ from pvae_brian.sweep.study import GRID, Point, Study, study_of
 
 
 def choose_study(
-    begun: StudyFile | None, study: Study | None, preset: str | None, changes: dict
+    begun: StudyFile | None, study: Study | None, preset: str | None, changes: dict[str, Any]
 ) -> tuple[Study, tuple[Point, ...]]:
     """Return the study that is asked for, and its points.
 

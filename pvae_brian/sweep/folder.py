@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pvae_brian._files import make_beside, move_folder, write_whole
 from pvae_brian.runs.files import digest_file
@@ -45,8 +46,8 @@ class StudyFile:
         All that were ever asked for, in order.
     """
 
-    settings: dict[str, object]
-    data: dict[str, object]
+    settings: dict[str, Any]
+    data: dict[str, Any]
     points: tuple[Point, ...]
 
 
@@ -65,7 +66,7 @@ class SavedPoint:
 
     point: Point
     values: dict[str, float | int | bool]
-    notes: dict[str, object]
+    notes: dict[str, Any]
 
 
 def write_study(folder: Path, study: StudyFile) -> None:
@@ -119,7 +120,7 @@ def changes(before: Mapping[str, object], now: Mapping[str, object]) -> list[str
     ['epochs was 60 and is now 80']
     """
     found = []
-    for name in before | now:
+    for name in {**before, **now}:
         old, new = before.get(name), now.get(name)
         if old == new or name == "data":
             continue
@@ -248,12 +249,12 @@ def _points_in(folder: Path) -> Iterable[Point]:
     return in_order(points)
 
 
-def _as_json(name: str, content: Mapping[str, object]) -> bytes:
+def _as_json(name: str, content: dict[str, Any]) -> bytes:
     head = {"format": _FORMATS[name], "format_version": _FORMAT_VERSION}
     return json.dumps(head | content, indent=2, allow_nan=False).encode() + b"\n"
 
 
-def _read_json(path: Path) -> dict[str, object]:
+def _read_json(path: Path) -> dict[str, Any]:
     content = json.loads(path.read_text(encoding="utf-8"))
     kind = _FORMATS[path.name]
     if not isinstance(content, dict) or content.pop("format", None) != kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from pvae_brian.decoding import compute_reconstruction
 from pvae_brian.decoding.reconstruction import squared_error
 from pvae_brian.encoder import Encoder
 from pvae_brian.fidelity import fidelity_z
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.intervals import Estimate, bootstrap
 from pvae_brian.measures import compute_sparsity
 from pvae_brian.metabolism import EnergyBudget, is_shipped
@@ -22,7 +24,9 @@ ACTIVE_NATS = 0.01
 _BITS_PER_NAT = 1 / math.log(2)
 
 
-def measure_model(encoder: Encoder, images: np.ndarray, *, beta: float, seed: int) -> dict:
+def measure_model(
+    encoder: Encoder | GaussianEncoder, images: np.ndarray, *, beta: float, seed: int
+) -> dict[str, float | Estimate[float]]:
     """Measure what needs no spikes, by the names of `COLUMNS`.
 
     Parameters
@@ -46,7 +50,10 @@ def measure_model(encoder: Encoder, images: np.ndarray, *, beta: float, seed: in
     model_error = float(evaluate(encoder.model, images, seed=seed).reconstruction)
     nats = bootstrap(lambda mean: mean, kl.sum(axis=1), seed=seed)
     has_rates = encoder.family != "gaussian"
-    mean = encoder.posterior_rates(images) if has_rates else encoder.loc(images)
+    if isinstance(encoder, GaussianEncoder) and not has_rates:
+        mean = encoder.loc(images)
+    else:
+        mean = encoder.posterior_rates(images)
     return {
         "kl_nats": nats,
         "active_latents": float((kl.mean(axis=0) > ACTIVE_NATS).mean()),
@@ -61,8 +68,11 @@ def measure_model(encoder: Encoder, images: np.ndarray, *, beta: float, seed: in
 
 
 def measure_spikes(
-    encoder: Encoder, images: np.ndarray, record: SpikeRecord, budget: EnergyBudget
-) -> dict:
+    encoder: Encoder | GaussianEncoder,
+    images: np.ndarray,
+    record: SpikeRecord,
+    budget: EnergyBudget,
+) -> dict[str, float | Estimate[float]]:
     """Measure what needs spikes, by the names of `COLUMNS`.
 
     As `analyse` does, without what the table does not hold: no neurons one by one, and no
@@ -108,15 +118,14 @@ def measure_spikes(
     }
 
 
-def as_row(measured: dict[str, float | Estimate]) -> dict[str, float | int | bool]:
+def as_row(measured: dict[str, float | Estimate[float]]) -> dict[str, float | int | bool]:
     """Return plain values by the names of the table's columns, NaN where nothing was measured."""
-    row = {}
+    row: dict[str, float | int | bool] = {}
     for column in COLUMNS:
         value = measured.get(column.name, math.nan)
         if column.has_interval:
-            if not isinstance(value, Estimate):
-                value = Estimate(value, value, value)
-            ends = (value.value, value.low, value.high)
+            known = value if isinstance(value, Estimate) else Estimate(value, value, value)
+            ends: tuple[Any, ...] = (known.value, known.low, known.high)
         else:
             ends = (value,)
         row |= {name: column.kind(end) for name, end in zip(column.names(), ends, strict=True)}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy
@@ -22,6 +23,8 @@ from threadpoolctl import threadpool_limits
 from pvae_brian.data.choose import BUILT_IN, ImageSet, load_data
 from pvae_brian.encoder import Encoder
 from pvae_brian.engine import simulate
+from pvae_brian.gaussian_encoder import GaussianEncoder
+from pvae_brian.intervals import Estimate
 from pvae_brian.loading import load_encoder
 from pvae_brian.metabolism import find_budget
 from pvae_brian.models import (
@@ -58,7 +61,7 @@ class PointResult:
 
     values: dict[str, float | int | bool]
     checkpoint: bytes
-    notes: dict[str, object]
+    notes: dict[str, Any]
 
 
 def compute_point(study: Study, point: Point, *, data_sha256: str | None = None) -> PointResult:
@@ -172,7 +175,7 @@ def simulation_seed(point: Point) -> int:
     return int.from_bytes(hashlib.sha256(point.name.encode()).digest()[:4], "big")
 
 
-def _data_of(study: Study) -> tuple:
+def _data_of(study: Study) -> tuple[str, int, int, int]:
     return study.data, study.n_train, study.n_test, study.data_seed
 
 
@@ -224,8 +227,8 @@ def _describe(record: TrainingRecord, study: Study) -> dict[str, object]:
 
 
 def _measure(
-    study: Study, point: Point, encoder: Encoder, images: np.ndarray
-) -> tuple[dict, dict[str, object]]:
+    study: Study, point: Point, encoder: Encoder | GaussianEncoder, images: np.ndarray
+) -> tuple[dict[str, float | Estimate[float]], dict[str, Any]]:
     seed = simulation_seed(point)
     values = measure_model(encoder, images, beta=point.beta, seed=seed)
     if encoder.family == "gaussian":

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pvae_brian._files import write_whole
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.loading import load_encoder
 from pvae_brian.sweep.folder import POINTS, SavedPoint, StudyFile, read_points, read_study
 from pvae_brian.sweep.point import MODEL
@@ -55,7 +56,7 @@ class Sweep:
     table: pd.DataFrame
     missing: tuple[Point, ...]
 
-    def encoder(self, point: Point | str) -> Encoder:
+    def encoder(self, point: Point | str) -> Encoder | GaussianEncoder:
         """Load the model of a point.
 
         Parameters
@@ -108,7 +109,7 @@ class Sweep:
         return dataset
 
 
-def load_sweep(folder: str | os.PathLike) -> Sweep:
+def load_sweep(folder: str | os.PathLike[str]) -> Sweep:
     """Load what a sweep has found so far. Every file is held against its checksum.
 
     Parameters
@@ -138,13 +139,13 @@ def load_sweep(folder: str | os.PathLike) -> Sweep:
 
 def make_sweep(folder: Path, study: StudyFile, saved: Iterable[SavedPoint]) -> Sweep:
     """Return the sweep of what was read of a folder."""
-    saved = {each.point: each for each in saved}
-    study_found = study_of([*study.points, *saved], study.settings)
+    by_point = {each.point: each for each in saved}
+    study_found = study_of([*study.points, *by_point], study.settings)
     return Sweep(
         folder=folder,
         study=study_found,
-        table=_table(saved, study_found),
-        missing=tuple(point for point in study.points if point not in saved),
+        table=_table(by_point, study_found),
+        missing=tuple(point for point in study.points if point not in by_point),
     )
 
 

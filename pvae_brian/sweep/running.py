@@ -7,7 +7,9 @@ import math
 import operator
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pvae_brian._checks import check_positive_integer
 from pvae_brian.data.choose import BUILT_IN
@@ -51,7 +53,7 @@ class SweepError(RuntimeError):
 
 
 def run(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     study: Study | None = None,
     *,
     preset: str | None = None,
@@ -59,7 +61,7 @@ def run(
     n_workers: int | None = None,
     retries: int = 2,
     progress: bool = False,
-    **changes,
+    **changes: Any,
 ) -> Sweep:
     """Compute all points of a study that are not finished, and return what is there.
 
@@ -156,7 +158,7 @@ def run(
             saved = {}
         todo = [point for point in asked if point not in saved]
         is_given = study is not None or preset is not None or "data" in changes
-        if todo or (is_given and _may_differ(begun.settings["data"], chosen.data)):
+        if begun is None or todo or (is_given and _may_differ(begun.settings["data"], chosen.data)):
             images = load_images(chosen) if images is None else images
             chosen = with_device(chosen, len(images.test))
             sha256 = digest_data(images)
@@ -208,7 +210,7 @@ def _tell_of_damage(damaged: dict[Point, str]) -> None:
         warnings.warn(f"{reason}; it is computed again if it is asked for", stacklevel=3)
 
 
-def _tell_of_versions(saved, when: str) -> None:
+def _tell_of_versions(saved: Iterable[SavedPoint], when: str) -> None:
     here, others = versions(), set()
     for each in saved:
         for name, version in each.notes["versions"].items():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pvae_brian._checks import check_positive_integer
 from pvae_brian.metabolism import EnergyBudget, find_budget
@@ -58,7 +59,7 @@ class Point:
     n_latents: int
     seed: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "model", check_model(self.model))
         object.__setattr__(self, "beta", check_beta(self.beta))
         object.__setattr__(self, "n_latents", check_positive_integer(self.n_latents, "n_latents"))
@@ -162,8 +163,8 @@ class Study:
     device: str = "auto"
     budget: str | EnergyBudget = "attwell-laughlin-2001"
 
-    def __post_init__(self):
-        checks = {
+    def __post_init__(self) -> None:
+        checks: dict[str, Callable[[Any], object]] = {
             "betas": several("betas", check_beta),
             "n_latents": several(
                 "n_latents", lambda value: check_positive_integer(value, "n_latents")
@@ -191,7 +192,7 @@ class Study:
         grid = (self.models, self.betas, self.n_latents, self.seeds)
         return in_order(itertools.starmap(Point, itertools.product(*grid)))
 
-    def settings(self) -> dict[str, object]:
+    def settings(self) -> dict[str, Any]:
         """What is common to all points, in types that JSON has."""
         values = {
             field.name: getattr(self, field.name)
@@ -216,7 +217,7 @@ def in_order(points: Iterable[Point]) -> tuple[Point, ...]:
     )
 
 
-def study_of(points: Iterable[Point], settings: dict[str, object]) -> Study:
+def study_of(points: Iterable[Point], settings: dict[str, Any]) -> Study:
     """Return the study whose grid is the smallest that holds all points.
 
     Parameters
@@ -232,7 +233,7 @@ def study_of(points: Iterable[Point], settings: dict[str, object]) -> Study:
         If the settings are none of a study.
     """
     points = in_order(points)
-    axes = {
+    axes: dict[str, Any] = {
         axis: tuple(dict.fromkeys(getattr(point, name) for point in points))
         for axis, name in zip(GRID, ("beta", "n_latents", "seed", "model"), strict=True)
     }

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from pvae_brian.engine.errors import BuildError
 from pvae_brian.engine.standalone.source import (
@@ -57,7 +58,9 @@ def has_compiler() -> bool:
     )
 
 
-def build(settings: dict, n: int, with_times: bool, preferences: dict, folder: Path) -> Path:
+def build(
+    settings: dict[str, Any], n: int, with_times: bool, preferences: dict[str, Any], folder: Path
+) -> Path:
     """Compile the program for a neuron model.
 
     Parameters
@@ -109,6 +112,9 @@ def build(settings: dict, n: int, with_times: bool, preferences: dict, folder: P
         env=environment,
         start_new_session=True,
     )
+    # There are pipes, as asked for.
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         # Its input stays open until it has ended: it ends when we do.
         messages = process.stdout.read().decode(errors="replace")
@@ -158,7 +164,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def main(request: dict) -> None:
+def main(request: dict[str, Any]) -> None:
     """Build what was requested; this runs in the process that `build` starts."""
     _end_with_parent()
     set_preferences(request["preferences"])

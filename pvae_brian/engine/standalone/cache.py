@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from brian2.utils.logger import get_logger
 from filelock import FileLock, Timeout
@@ -159,7 +160,9 @@ def find_or_build(neuron: NeuronModel, n: int, with_times: bool) -> Program:
     return Program(_build(cache, name, key, neuron, for_compiler), n, with_times)
 
 
-def _build(cache: Path, name: str, key: dict, neuron: NeuronModel, for_compiler: dict) -> Path:
+def _build(
+    cache: Path, name: str, key: dict[str, Any], neuron: NeuronModel, for_compiler: dict[str, Any]
+) -> Path:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         lock = FileLock(cache / f"{name}.lock", timeout=_PATIENCE_S)
@@ -181,7 +184,9 @@ def _build(cache: Path, name: str, key: dict, neuron: NeuronModel, for_compiler:
     return cache / name
 
 
-def _key(neuron: NeuronModel, n: int, with_times: bool, for_compiler: dict) -> dict:
+def _key(
+    neuron: NeuronModel, n: int, with_times: bool, for_compiler: dict[str, Any]
+) -> dict[str, Any]:
     """All that the program depends on."""
     return {
         "neuron": neuron.name,
@@ -203,7 +208,7 @@ def _digest_of_source() -> str:
 
     files = [
         *sorted(Path(neurons.__file__).parent.glob("*.py")),
-        *(Path(module.__file__) for module in (block, preferences, source)),
+        *(Path(str(module.__file__)) for module in (block, preferences, source)),
     ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
@@ -233,7 +238,7 @@ def _is_sound(folder: Path) -> bool:
     return hashlib.sha256(program).hexdigest() == description["sha256"]
 
 
-def _read_description(folder: Path) -> dict | None:
+def _read_description(folder: Path) -> dict[str, Any] | None:
     try:
         description = json.loads((folder / _DESCRIPTION).read_text())
         description["sha256"], description["key"]["neuron"]
@@ -243,7 +248,9 @@ def _read_description(folder: Path) -> dict | None:
     return description
 
 
-def _build_into(cache: Path, name: str, key: dict, neuron: NeuronModel, for_compiler: dict) -> None:
+def _build_into(
+    cache: Path, name: str, key: dict[str, Any], neuron: NeuronModel, for_compiler: dict[str, Any]
+) -> None:
     """Build beside the place, and rename into it when all is on disk."""
     try:
         work = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{name}-", dir=cache))
@@ -265,7 +272,7 @@ def _build_into(cache: Path, name: str, key: dict, neuron: NeuronModel, for_comp
         raise BuildError(f"the compiled program in {cache / name} was damaged as it was written")
 
 
-def _keep(program: Path, key: dict, folder: Path) -> None:
+def _keep(program: Path, key: dict[str, Any], folder: Path) -> None:
     """Put a program and its description together, and then both in their place at once."""
     whole = program.parent / "whole"
     whole.mkdir()
@@ -278,7 +285,7 @@ def _keep(program: Path, key: dict, folder: Path) -> None:
     os.rename(whole, folder)
 
 
-def _write_synced(path: Path, content: dict) -> None:
+def _write_synced(path: Path, content: dict[str, Any]) -> None:
     with open(path, "w") as file:
         json.dump(content, file, indent=1)
         file.flush()
@@ -290,7 +297,12 @@ _built_for_this_process: dict[str, Path] = {}
 
 
 def _build_for_this_process(
-    name: str, key: dict, neuron: NeuronModel, for_compiler: dict, cache: Path, error: OSError
+    name: str,
+    key: dict[str, Any],
+    neuron: NeuronModel,
+    for_compiler: dict[str, Any],
+    cache: Path,
+    error: OSError,
 ) -> Path:
     warnings.warn(
         f"the cache folder {cache} cannot be written ({error.strerror or error}): the C++ program "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from pvae_brian.engine.block import END, SEED_WORDS
 
@@ -93,7 +94,7 @@ if (n_spikes) {{
 """
 
 
-def write_project(settings: dict, n: int, with_times: bool, folder: Path) -> None:
+def write_project(settings: dict[str, Any], n: int, with_times: bool, folder: Path) -> None:
     """Write the program; to be run in a process of its own, as `build` does.
 
     Parameters
@@ -175,7 +176,7 @@ def compile_project(folder: Path) -> int:
     return subprocess.run(command, cwd=folder).returncode
 
 
-def set_preferences(preferences: dict) -> None:
+def set_preferences(preferences: dict[str, Any]) -> None:
     """Take over the user's preferences for C++, and what the program relies on.
 
     Nothing else: a preference file of the user may ask for what the program is not made for.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import signal
 import struct
 import subprocess
 import sys
+from typing import IO
 
 import numpy as np
 
@@ -66,9 +68,12 @@ class Worker:
             )
         except OSError as error:
             raise self._not_started(str(error)) from error
+        self._stdin = _raw(self._process.stdin)
+        self._stdout = _raw(self._process.stdout)
+        self._stderr = _raw(self._process.stderr)
         try:
             if sys.platform == "linux":
-                _enlarge(self._process.stdin, self._process.stdout)
+                _enlarge(self._stdin, self._stdout)
             try:
                 if self._receive(1, np.int64)[0] != MAGIC:
                     raise self._not_started("it speaks another protocol")
@@ -79,10 +84,10 @@ class Worker:
             raise
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for pipe in (self._stdin, self._stdout, self._stderr):
             with contextlib.suppress(OSError):
                 pipe.close()
 
@@ -113,7 +118,7 @@ class Worker:
             *self._constants,
         )
         arrays = [rates] if arrivals is None else [rates, arrivals]
-        self._send(head, *(np.ascontiguousarray(array, dtype=np.float64) for array in arrays))
+        self._send(head, *(np.ascontiguousarray(array, dtype=np.float64).data for array in arrays))
         magic, n_late, n_spikes = self._receive(3, np.int64).tolist()
         if magic != MAGIC:
             raise EngineError("the compiled program sent something unexpected")
@@ -131,20 +136,20 @@ class Worker:
             f"('pvae-brian cache clear'), or set {VARIABLE} to a folder whose programs may run here"
         )
 
-    def _send(self, *messages) -> None:
+    def _send(self, *messages: memoryview | bytes) -> None:
         try:
             for message in messages:
                 view = memoryview(message).cast("B")
                 while view:
-                    view = view[self._process.stdin.write(view) :]
+                    view = view[self._stdin.write(view) :]
         except OSError:
             raise self._lost() from None
 
     def _receive(self, n: int, dtype: type) -> np.ndarray:
-        array = np.empty(n, dtype)
-        view = memoryview(array).cast("B") if n else None
+        array: np.ndarray = np.empty(n, dtype)
+        view = memoryview(array.data).cast("B") if n else None
         while view:
-            n_read = self._process.stdout.readinto(view)
+            n_read = self._stdout.readinto(view)
             if not n_read:
                 raise self._lost()
             view = view[n_read:]
@@ -156,7 +161,7 @@ class Worker:
             self._process.wait(timeout=1)
         self.kill()
         status = self._process.wait()
-        message = self._process.stderr.read(2000).decode(errors="replace").strip()
+        message = self._stderr.read(2000).decode(errors="replace").strip()
         cause = f"killed by {_signal_name(-status)}" if status < 0 else f"exit status {status}"
         return WorkerLostError(
             f"a worker process ended in the middle of its work ({cause}"
@@ -171,7 +176,13 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _enlarge(*pipes) -> None:
+def _raw(pipe: IO[bytes] | None) -> io.FileIO:
+    # What Popen makes of PIPE without a buffer.
+    assert isinstance(pipe, io.FileIO)
+    return pipe
+
+
+def _enlarge(*pipes: io.FileIO) -> None:
     import fcntl
 
     for pipe in pipes:

@@ -18,7 +18,7 @@ __all__ = ["CheckpointError", "find_config", "read_exported", "read_model", "sav
 
 
 def read_model(
-    path: str | os.PathLike, *, epoch: int | None = None, ema: bool = False
+    path: str | os.PathLike[str], *, epoch: int | None = None, ema: bool = False
 ) -> tuple[PoissonVAE | GaussianVAE, dict[str, Any]]:
     """Read a model of this project or of the authors' code. Nothing in it is executed.
 

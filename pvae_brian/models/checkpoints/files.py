@@ -7,6 +7,7 @@ import pickle
 import re
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,16 @@ import torch
 from pvae_brian.models.checkpoints.errors import CheckpointError
 
 
-def _plain_dict(default_factory: object = None) -> dict:
+def _plain_dict(default_factory: object = None) -> dict[Any, Any]:
     return {}
 
 
 # numpy's function for pickled numbers; the versions of numpy differ in its name.
-_SCALAR = np.float64(0).__reduce__()[0]
+_SCALAR: Any = np.float64(0).__reduce__()[0]
 
 # What the official checkpoints hold besides tensors: all of them plain containers and numbers.
 # torch's unpickler fills no defaultdict even where it is allowed, so a dict stands in for it.
-_ALLOWED_GLOBALS = [
+_ALLOWED_GLOBALS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (_plain_dict, "collections.defaultdict"),
     dict,
     np.dtype,
@@ -35,7 +36,7 @@ _ALLOWED_GLOBALS = [
 ]
 
 
-def load_data(path: str | os.PathLike) -> Any:
+def load_data(path: str | os.PathLike[str]) -> Any:
     """Read a ``torch.save`` file with the weights-only unpickler and a short list of types.
 
     Parameters

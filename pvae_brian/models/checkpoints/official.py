@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from pvae_brian.models.gaussian_vae import GaussianVAE
 from pvae_brian.models.poisson_vae import PoissonVAE
 
 # A builder for the config of each kind that is read; where several lie together, the first.
-_BUILDERS = {"ConfigPoisVAE.json": build_poisson, "ConfigGausVAE.json": build_gaussian}
+_BUILDERS: dict[str, Callable[..., tuple[PoissonVAE | GaussianVAE, dict[str, Any]]]] = {
+    "ConfigPoisVAE.json": build_poisson,
+    "ConfigGausVAE.json": build_gaussian,
+}
 _OTHER_KINDS = {"ConfigLapVAE.json": "a Laplace VAE", "ConfigCatVAE.json": "a categorical VAE"}
 
 

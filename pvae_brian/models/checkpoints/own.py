@@ -16,16 +16,12 @@ from pvae_brian.models.poisson_vae import PoissonVAE, PoissonVAEConfig
 
 FORMAT = "pvae_brian checkpoint"
 _FORMAT_VERSION = 1
-_FAMILIES = {
-    "poisson": (PoissonVAE, PoissonVAEConfig),
-    "gaussian-relu": (GaussianVAE, GaussianVAEConfig),
-    "gaussian": (GaussianVAE, GaussianVAEConfig),
-}
+_FAMILIES = ("gaussian", "gaussian-relu", "poisson")
 
 
 def save_checkpoint(
     model: PoissonVAE | GaussianVAE,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     training: dict[str, Any] | None = None,
     force: bool = False,
@@ -78,7 +74,7 @@ def save_checkpoint(
 
 
 def read_own(
-    path: os.PathLike, data: dict[str, Any]
+    path: os.PathLike[str], data: dict[str, Any]
 ) -> tuple[PoissonVAE | GaussianVAE, dict[str, Any]]:
     """Build the model of an own checkpoint from what `load_data` read of it.
 
@@ -108,9 +104,8 @@ def read_own(
         # Older files do not say, and hold P-VAEs.
         family = data.get("family", "poisson")
         if family not in _FAMILIES:
-            raise ValueError(f"its family is {family!r:.80}, none of {sorted(_FAMILIES)}")
-        model_class, config_class = _FAMILIES[family]
-        model = model_class.from_config(config_class(**data["config"]))
+            raise ValueError(f"its family is {family!r:.80}, none of {list(_FAMILIES)}")
+        model = _build(family, data["config"])
         if model.family != family:
             raise ValueError(f"its family is {family!r}, but its config is of {model.family!r}")
         state = data["state"]
@@ -125,7 +120,13 @@ def read_own(
     return model, details | {"versions": data.get("versions", {})}
 
 
-def _is_plain(value: object) -> bool:
+def _build(family: str, config: dict[str, Any]) -> PoissonVAE | GaussianVAE:
+    if family == "poisson":
+        return PoissonVAE.from_config(PoissonVAEConfig(**config))
+    return GaussianVAE.from_config(GaussianVAEConfig(**config))
+
+
+def _is_plain(value: Any) -> bool:
     if type(value) is dict:
         return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
     if type(value) in (list, tuple):

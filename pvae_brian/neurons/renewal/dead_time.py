@@ -17,7 +17,7 @@ _LEAST_CHANCE = 1e-18
 def dead_time_moments(rate: float, absolute: float) -> tuple[float, float]:
     """Mean and variance without recovery."""
 
-    def argument(n):
+    def argument(n: np.ndarray | int) -> np.ndarray:
         return rate * np.maximum(1 - (n - 1) * absolute, 0)
 
     # No refractory neuron fires more than a Poisson neuron, whose tails are known.

@@ -114,7 +114,9 @@ def predict_counts(rates: np.ndarray, absolute: float, relative: float) -> Count
     return CountPrediction(mean=mean[index], variance=variance[index])
 
 
-def _all_moments(solve: Callable, rates: np.ndarray, tolerance: float) -> np.ndarray:
+def _all_moments(
+    solve: Callable[[float], tuple[float, float]], rates: np.ndarray, tolerance: float
+) -> np.ndarray:
     """Mean and variance at rising rates: solved at each, or a series where there are many."""
     if len(rates) <= _NODES:
         return np.array([solve(rate) for rate in rates.tolist()]).reshape(-1, 2).T
@@ -123,7 +125,7 @@ def _all_moments(solve: Callable, rates: np.ndarray, tolerance: float) -> np.nda
     nodes = np.expm1(middle + half * chebyshev.chebpts1(_NODES))
     mean, variance = np.array([solve(rate) for rate in nodes.tolist()]).T
     values = np.column_stack([np.log(mean / nodes), variance / mean])
-    series = chebyshev.chebinterpolate(lambda _: values, _NODES - 1)
+    series = chebyshev.chebinterpolate(lambda _: values, _NODES - 1)  # type: ignore[type-var]  # several columns
     missed = np.abs(series[_ENOUGH_TERMS:]).sum(axis=0)
     if not (missed <= tolerance * np.array([1, values[:, 1].min() + 1e-4])).all():
         split = np.searchsorted(x, middle)

@@ -81,7 +81,7 @@ def _tail(
     middle = n[:, width // 2]
     t = 1 - (middle - 1) * absolute
 
-    def exponent(z, n, log_transform):
+    def exponent(z: np.ndarray, n: np.ndarray, log_transform: np.ndarray) -> np.ndarray:
         wait = (n - 1) * log_transform - np.log1p(z / rate)
         return z * (1 - (n - 1) * absolute) + wait - np.log(z)
 
@@ -109,7 +109,7 @@ def _tail(
     distance = np.minimum(saddle + rate, np.maximum(saddle, 0) + spread)
     scale = distance / (1 - math.sin(_LEAN))
 
-    def contour(theta):
+    def contour(theta: np.ndarray) -> np.ndarray:
         bend = 1 - math.sin(_LEAN) * np.cosh(theta) + 1j * math.cos(_LEAN) * np.sinh(theta)
         return saddle - distance + scale * bend
 

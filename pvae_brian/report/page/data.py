@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any
 
 from pvae_brian.intervals import CONFIDENCE
 from pvae_brian.report.page.parts import Page
@@ -20,7 +21,7 @@ FORMAT = "pvae_brian report"
 VERSION = 1
 
 
-def page_json(page: Page) -> dict:
+def page_json(page: Page) -> dict[str, Any]:
     """Return every number and text of a page as what JSON can hold.
 
     NaN and infinities are None; the formatted ``text`` beside them says which of them they are.
@@ -61,7 +62,7 @@ def page_json(page: Page) -> dict:
     )
 
 
-def _quantity_json(quantity: Quantity) -> dict:
+def _quantity_json(quantity: Quantity) -> dict[str, Any]:
     return {
         "name": quantity.name,
         "section": quantity.section,
@@ -80,7 +81,7 @@ def _quantity_json(quantity: Quantity) -> dict:
     }
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> Any:
     """Return the value as JSON holds it, or raise."""
     if value is None or isinstance(value, bool):
         return value
@@ -89,9 +90,8 @@ def _plain(value: object) -> object:
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
-        if math.isfinite(value):
-            return float(value)
-        return {"value": None, "text": format_number(value)}
+        number = float(value)
+        return number if math.isfinite(number) else {"value": None, "text": format_number(number)}
     if isinstance(value, Mapping):
         return {clean_text(str(name)): _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):

@@ -14,9 +14,9 @@ from pvae_brian.report.page.parts import Page
 
 def write_report(
     page: Page,
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
-    json_path: str | os.PathLike | None = None,
+    json_path: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> tuple[Path, Path]:
     """Write a page and its JSON, each whole or not at all.

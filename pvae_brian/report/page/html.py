@@ -15,8 +15,9 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from pvae_brian.intervals import CONFIDENCE
+from pvae_brian.metabolism import GRADES
 from pvae_brian.report.page.data import page_json
-from pvae_brian.report.page.parts import GRADES, Page
+from pvae_brian.report.page.parts import Page
 from pvae_brian.report.page.quantity import (
     Quantity,
     format_interval_html,

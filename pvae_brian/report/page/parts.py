@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -144,9 +145,9 @@ class Page:
     quantities: tuple[Quantity, ...]
     charts: tuple[Chart, ...]
     assumptions: tuple[Assumption, ...]
-    reproduction: dict
+    reproduction: dict[str, Any]
     tables: tuple[Table, ...] = ()
-    data: dict = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what, parts in (("quantities", self.quantities), ("charts", self.charts)):

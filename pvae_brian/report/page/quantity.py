@@ -111,7 +111,7 @@ def with_powers(text: str) -> str:
     True
     """
 
-    def power(match: re.Match) -> str:
+    def power(match: re.Match[str]) -> str:
         exponent = (match[1].strip("+") + match[2]).translate(_SUPERSCRIPTS)
         return f"\N{MULTIPLICATION SIGN}10{exponent}"
 

@@ -96,8 +96,8 @@ def report_style() -> Iterator[None]:
                 names[name] = colour
             yield
         finally:
-            for name, colour in before.items():
-                if colour is None:
+            for name, former in before.items():
+                if former is None:
                     del names[name]
                 else:
-                    names[name] = colour
+                    names[name] = former

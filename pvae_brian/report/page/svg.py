@@ -150,7 +150,7 @@ def _round(element: ET.Element) -> None:
         return
     for name, part in (("d", _DECIMAL), ("x", _DECIMAL), ("y", _DECIMAL), ("transform", _MOVES)):
         if name in element.attrib:
-            text = part.sub(lambda match: _DECIMAL.sub(_hundredths, match[0]), element.get(name))
+            text = part.sub(lambda match: _DECIMAL.sub(_hundredths, match[0]), element.attrib[name])
             element.set(name, text)
 
 
@@ -159,25 +159,26 @@ def _share_style(group: ET.Element) -> None:
     if group.tag != "g" or len(group) < 2 or "style" in group.attrib:
         return
     styles = {mark.get("style") for mark in group}
-    if len(styles) > 1 or None in styles or not _NOT_INHERITED.isdisjoint(_declarations(group[0])):
+    style = styles.pop()
+    if styles or style is None or not _NOT_INHERITED.isdisjoint(_declarations(group[0])):
         return
-    group.set("style", styles.pop())
+    group.set("style", style)
     for mark in group:
         del mark.attrib["style"]
 
 
-def _hundredths(match: re.Match) -> str:
+def _hundredths(match: re.Match[str]) -> str:
     text = f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 def _rename_ids(root: ET.Element, prefix: str) -> None:
     """Number the ids that something refers to, and drop the others."""
-    used = {}
+    used: dict[str, str] = {}
     for element in root.iter():
         references = [old for value in element.attrib.values() for old in _LOCAL_URL.findall(value)]
-        if element.get("href", "").startswith("#"):
-            references.append(element.get("href")[1:])
+        if (href := element.get("href", "")).startswith("#"):
+            references.append(href[1:])
         for old in references:
             used.setdefault(old, f"{prefix}-{len(used) + 1}")
     for element in root.iter():
@@ -193,7 +194,7 @@ def _rename_ids(root: ET.Element, prefix: str) -> None:
 
 
 def _with_title(root: ET.Element, prefix: str, title: str, description: str) -> ET.Element:
-    view_box = root.get("viewBox")
+    view_box = root.attrib["viewBox"]
     width = float(view_box.split()[2])
     svg = ET.Element(
         "svg",

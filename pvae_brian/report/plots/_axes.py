@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,7 +32,7 @@ def ink() -> str:
 
 
 def draw_intervals(
-    ax: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, *, along: str = "y", **style
+    ax: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, *, along: str = "y", **style: Any
 ) -> None:
     """Draw a line from low to high at each place; none where one of them is not known.
 
@@ -40,8 +42,9 @@ def draw_intervals(
     ends = np.stack([low, high, np.full_like(low, np.nan)], axis=-1)
     places = np.repeat(at, 3)
     x, y = (places, ends.ravel()) if along == "y" else (ends.ravel(), places)
-    style = {"color": ink(), "alpha": BAND, "lw": 2.5, "solid_capstyle": "butt"} | style
-    ax.plot(x, y, "-", **style)
+    usual: dict[str, Any] = {"color": ink(), "alpha": BAND, "lw": 2.5, "solid_capstyle": "butt"}
+    drawn = usual | style
+    ax.plot(x, y, "-", **drawn)
 
 
 def fits_log_axis(values: np.ndarray) -> np.ndarray:

@@ -119,7 +119,7 @@ def plot_r2_over_time(course: CodeCourse, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _draw_curve(ax: Axes, x: np.ndarray, y: Estimate) -> None:
+def _draw_curve(ax: Axes, x: np.ndarray, y: Estimate[np.ndarray]) -> None:
     # Of a single stimulus there is no interval.
     if np.isfinite([y.low, y.high]).any():
         level = f"{100 * CONFIDENCE:g} %"
@@ -137,7 +137,12 @@ def _mark_bend(ax: Axes, course: CodeCourse, x: np.ndarray) -> None:
 
 
 def _mark_fractions(
-    ax: Axes, course: CodeCourse, reached: Estimate, curve: Estimate, *, is_rising: bool
+    ax: Axes,
+    course: CodeCourse,
+    reached: Estimate[np.ndarray],
+    curve: Estimate[np.ndarray],
+    *,
+    is_rising: bool,
 ) -> None:
     # As R2 is interpolated in finding them: it goes with 1/t, and so does the error.
     y = np.interp(-1 / course.time_to_fraction.value, -1 / course.time_s, curve.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pvae_brian.analysis import Analysis
+from pvae_brian.intervals import Estimate
 from pvae_brian.report.page.quantity import Quantity
 from pvae_brian.report.results.making import (
     BY_THEORY,
@@ -24,7 +25,14 @@ def energy_results(analysis: Analysis) -> Iterator[Quantity]:
     counting = GARWOOD if law is None or law.is_poisson else BY_THEORY
     no_rest = "" if cost.budget.rest_cost is not None else "the budget does not state rest"
 
-    def quantity(key, name, estimate, unit=unit, interval=OVER_STIMULI, remark=""):
+    def quantity(
+        key: str,
+        name: str,
+        estimate: Estimate[float],
+        unit: str = unit,
+        interval: str = OVER_STIMULI,
+        remark: str = "",
+    ) -> Quantity:
         return make_quantity(f"energy.{key}", "Energy", name, estimate, unit, interval, remark)
 
     yield quantity(

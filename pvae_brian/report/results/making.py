@@ -16,7 +16,7 @@ def make_quantity(
     key: str,
     section: str,
     name: str,
-    estimate: Estimate,
+    estimate: Estimate[float],
     unit: str,
     interval: str,
     remark: str = "",
@@ -34,5 +34,5 @@ def make_quantity(
     )
 
 
-def exact(value: float) -> Estimate:
+def exact(value: float) -> Estimate[float]:
     return Estimate(value, value, value)

@@ -33,7 +33,14 @@ def fidelity_results(analysis: Analysis) -> Iterator[Quantity]:
     if law is None:
         counting = "as if counts were Poisson: no theory is known"
 
-    def quantity(key, name, estimate, unit, interval, remark=""):
+    def quantity(
+        key: str,
+        name: str,
+        estimate: Estimate[float],
+        unit: str,
+        interval: str,
+        remark: str = "",
+    ) -> Quantity:
         return make_quantity(
             f"fidelity.{key}", "Simulation fidelity", name, estimate, unit, interval, remark
         )
@@ -119,7 +126,14 @@ def clamp_results(analysis: Analysis) -> Iterator[Quantity]:
 def prior_results(analysis: Analysis) -> Iterator[Quantity]:
     prior, law = analysis.comparison.prior, analysis.record.prediction
 
-    def quantity(key, name, estimate, unit, interval, remark=""):
+    def quantity(
+        key: str,
+        name: str,
+        estimate: Estimate[float],
+        unit: str,
+        interval: str,
+        remark: str = "",
+    ) -> Quantity:
         return make_quantity(
             f"prior.{key}", "Prior rate cost", name, estimate, unit, interval, remark
         )
@@ -193,14 +207,16 @@ def coding_results(analysis: Analysis) -> Iterator[Quantity]:
     )
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> Estimate:
+def _correlation(x: np.ndarray, y: np.ndarray) -> Estimate[float]:
     """Pearson's, with neurons resampled; NaN where it is not defined."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return exact(math.nan)
     # In standard units, for resampled means of squares to differ by little.
     x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
 
-    def pearson(x, y, xx, yy, xy):
+    def pearson(
+        x: np.ndarray, y: np.ndarray, xx: np.ndarray, yy: np.ndarray, xy: np.ndarray
+    ) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             return (xy - x * y) / np.sqrt((xx - x**2) * (yy - y**2))
 

@@ -92,6 +92,6 @@ def draw_legend(ax: Axes, *groups: Sequence[Line2D]) -> None:
 def _legend_width(group: Sequence[Line2D], columns: int) -> int:
     """Return letters in a line of a legend, if each column is as wide as its longest name."""
     return sum(
-        max(len(handle.get_label()) + _LETTERS_OF_A_MARK for handle in group[column::columns])
+        max(len(str(handle.get_label())) + _LETTERS_OF_A_MARK for handle in group[column::columns])
         for column in range(min(columns, len(group)))
     )

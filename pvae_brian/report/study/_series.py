@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -144,7 +144,12 @@ def draw_points(
     ):
         if chosen.any():
             at, value = (rows[n].to_numpy()[chosen] for n in (x, y))
-            style = {"color": family.colour, "mfc": fill, "alpha": shade, "ms": size}
+            style: dict[str, Any] = {
+                "color": family.colour,
+                "mfc": fill,
+                "alpha": shade,
+                "ms": size,
+            }
             ax.plot(at, value, family.marker, **style, label=name)
 
 
@@ -156,14 +161,14 @@ def converged(rows: pd.DataFrame) -> np.ndarray:
 
 
 def draw_line(
-    ax: Axes, rows: pd.DataFrame, x: str, y: str, label: str, *, shade: float = 1.0, **style
+    ax: Axes, rows: pd.DataFrame, x: str, y: str, label: str, *, shade: float = 1.0, **style: Any
 ) -> None:
     """Draw a line through the means over seeds."""
     mean = rows.groupby(x)[y].mean().sort_index()
-    style = {"color": family_of(rows["model"].iloc[0]).colour, "lw": 1.2} | style
-    ax.plot(mean.index.to_numpy(), mean.to_numpy(), alpha=shade, label=label, **style)
+    usual: dict[str, Any] = {"color": family_of(rows["model"].iloc[0]).colour, "lw": 1.2}
+    ax.plot(mean.index.to_numpy(), mean.to_numpy(), alpha=shade, label=label, **(usual | style))
 
 
-def reference_style() -> dict:
+def reference_style() -> dict[str, Any]:
     """How lines to hold data against are drawn."""
     return {"color": ink(), "alpha": REFERENCE, "lw": 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -194,7 +194,7 @@ def _draw_published(
             family = family_of(model)
             if len(rows):
                 label = f"published {family.name}, {dataset}"
-                style = thin | {"marker": family.marker, "label": label}
+                style: dict[str, Any] = thin | {"marker": family.marker, "label": label}
                 at, values = rows["beta"].to_numpy(), rows[name].to_numpy()
                 ax.plot(at, values, zorder=1.5, **style)
                 handles.append(Line2D([], [], **style))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.report.page.parts import Chart
 from pvae_brian.report.page.quantity import with_powers
 from pvae_brian.report.page.style import report_style
@@ -34,7 +36,7 @@ _NEAR = 1.5
 def collect_study_charts(
     table: pd.DataFrame,
     answers: Answers,
-    encoders: Mapping[tuple[str, float], Encoder] | None = None,
+    encoders: Mapping[tuple[str, float], Encoder | GaussianEncoder] | None = None,
     *,
     unit: str = "ATP",
 ) -> tuple[Chart, ...]:
@@ -180,11 +182,11 @@ def _growth(table: pd.DataFrame, answers: Answers) -> Iterator[Chart]:
             "Exponents: "
             + (", ".join(f"{a:.2g} at β = {b:g}" for b, a in fitted.items()) or "not known")
             + ".",
-            lambda ax, rows=rows, exponents=exponents: plot_growth(rows, ax, exponents=exponents),
+            functools.partial(plot_growth, rows, exponents=exponents),
         )
 
 
-def _features(encoders: Mapping[tuple[str, float], Encoder]) -> Iterator[Chart]:
+def _features(encoders: Mapping[tuple[str, float], Encoder | GaussianEncoder]) -> Iterator[Chart]:
     if not encoders or any(
         picture_shape(encoder) is None or not encoder.has_decoder for encoder in encoders.values()
     ):

@@ -19,13 +19,14 @@ from pvae_brian.report.study._series import family_of, in_order
 
 if TYPE_CHECKING:
     from pvae_brian.encoder import Encoder
+    from pvae_brian.gaussian_encoder import GaussianEncoder
 
 # Between panels, as a share of the height of one: for the line of text above each.
 _GAP = 0.17
 
 
 def plot_features_by_beta(
-    encoders: Mapping[tuple[str, float], Encoder],
+    encoders: Mapping[tuple[str, float], Encoder | GaussianEncoder],
     ax: Axes | None = None,
     *,
     images: ArrayLike | None = None,
@@ -109,16 +110,19 @@ def plot_features_by_beta(
     return ax
 
 
-def _common_shape(encoders: Mapping[tuple[str, float], Encoder]) -> tuple[int, int]:
+def _common_shape(
+    encoders: Mapping[tuple[str, float], Encoder | GaussianEncoder],
+) -> tuple[int, int]:
     if not encoders:
         raise ValueError("encoders must hold at least one, got none; pass {(model, beta): encoder}")
     shapes = {picture_shape(encoder) for encoder in encoders.values()}
-    if len(shapes) > 1 or None in shapes:
+    shape = shapes.pop()
+    if shapes or shape is None:
         sizes = sorted({str(encoder.image_shape) for encoder in encoders.values()})
         raise ValueError(
             f"encoders must take grey pictures of one size, square if flat, got {', '.join(sizes)}"
         )
-    return shapes.pop()
+    return shape
 
 
 def _ends(betas: list[float]) -> list[float]:
@@ -127,7 +131,10 @@ def _ends(betas: list[float]) -> list[float]:
 
 
 def _most_active(
-    encoder: Encoder, images: ArrayLike | None, n_shown: int, shape: tuple[int, int]
+    encoder: Encoder | GaussianEncoder,
+    images: ArrayLike | None,
+    n_shown: int,
+    shape: tuple[int, int],
 ) -> tuple[np.ndarray, float]:
     """Return features of the most active latents in parts of their largest pixel, and that."""
     features = decoder_features(encoder)

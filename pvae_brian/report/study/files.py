@@ -24,7 +24,7 @@ _DOTS_PER_INCH = 160
 
 def write_figures(
     sweep: Sweep | pd.DataFrame,
-    folder: str | os.PathLike,
+    folder: str | os.PathLike[str],
     *,
     answers: Answers | None = None,
     formats: Sequence[str] = ("png", "svg"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -89,12 +89,16 @@ def plot_growth(
         family = family_of(model)
         label = f"{family.name}, β = {beta:g}"
         draw_line(ax, rows, "n_latents", "spikes", label, shade=opaque[beta])
-        style = {"shade": opaque[beta], "size": large[beta]}
-        draw_points(ax, rows, "n_latents", "spikes", f"_{label}", **style)
+        size = large[beta]
+        draw_points(ax, rows, "n_latents", "spikes", f"_{label}", shade=opaque[beta], size=size)
         exponent = _exponent(rows) if exponents is None else exponents.get((model, beta), np.nan)
         fitted = f": ∝ K^{exponent:.2g}" if np.isfinite(exponent) else ""
-        style = {"color": family.colour, "marker": family.marker, "alpha": opaque[beta]}
-        entry = Line2D([], [], **style, ms=large[beta], lw=1.2, label=f"β = {beta:g}{fitted}")
+        style: dict[str, Any] = {
+            "color": family.colour,
+            "marker": family.marker,
+            "alpha": opaque[beta],
+        }
+        entry = Line2D([], [], **style, ms=size, lw=1.2, label=f"β = {beta:g}{fitted}")
         handles.append(entry)
     set_log_axis(ax, "y", log_limits(with_ends(shown, "spikes")))
     families = family_handles(shown) + hidden_handle(fits, "at or near 0")

@@ -43,6 +43,8 @@ def _trend(trend: Trend) -> str:
     span = f"as β rises from {betas[0]:g} to {betas[-1]:g}"
     change = _say_change(trend)
     sizes = "at every K" if len(trend.at) > 1 else f"at K = {trend.at[0].n_latents}"
+    # A trend with steps has a test.
+    assert trend.test is not None
     p = f"p = {trend.test.p_value:.2g}"
     if holds:
         return f"spikes of the {name} fall {sizes} {span}, {change} ({p})"

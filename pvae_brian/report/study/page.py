@@ -6,11 +6,13 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.metabolism import EnergyBudget, find_budget, is_shipped
 from pvae_brian.report.page.parts import Page
 from pvae_brian.report.study._series import families_in
@@ -71,7 +73,7 @@ def build_study_page(
     )
 
 
-def find_extremes(sweep: Sweep) -> dict[tuple[str, float], Encoder]:
+def find_extremes(sweep: Sweep) -> dict[tuple[str, float], Encoder | GaussianEncoder]:
     """Load the models of each family at its lowest and highest beta, at the largest K of both.
 
     Returns
@@ -93,7 +95,9 @@ def find_extremes(sweep: Sweep) -> dict[tuple[str, float], Encoder]:
     return encoders
 
 
-def _budget_for(sweep: Sweep, encoders: Mapping[tuple[str, float], Encoder]) -> EnergyBudget:
+def _budget_for(
+    sweep: Sweep, encoders: Mapping[tuple[str, float], Encoder | GaussianEncoder]
+) -> EnergyBudget:
     """The budget as the points were counted by: one that ships takes each pixel for a synapse."""
     budget = find_budget(sweep.study.budget)
     if budget.fan_out is None or not is_shipped(budget):
@@ -101,12 +105,12 @@ def _budget_for(sweep: Sweep, encoders: Mapping[tuple[str, float], Encoder]) -> 
     return budget.with_fan_out(next(iter(encoders.values())).n_inputs)
 
 
-def _reproduction(sweep: Sweep, command: str | None) -> dict:
+def _reproduction(sweep: Sweep, command: str | None) -> dict[str, Any]:
     study = read_study(sweep.folder)
     saved, _ = read_points(sweep.folder, study)
     # Each once: workers may differ.
     versions: dict[str, list[str]] = {}
-    devices = []
+    devices: list[str] = []
     for point in saved.values():
         for name, number in point.notes["versions"].items():
             if number not in versions.setdefault(name, []):
@@ -127,7 +131,7 @@ def _reproduction(sweep: Sweep, command: str | None) -> dict:
     }
 
 
-def _data(sweep: Sweep, answers: Answers) -> dict:
+def _data(sweep: Sweep, answers: Answers) -> dict[str, Any]:
     return {
         "table": _columns(sweep.table),
         "units": dict(sweep.table.attrs.get("units", {})),
@@ -138,7 +142,7 @@ def _data(sweep: Sweep, answers: Answers) -> dict:
     }
 
 
-def _columns(table: pd.DataFrame) -> dict[str, list]:
+def _columns(table: pd.DataFrame) -> dict[str, list[Any]]:
     """Columns as lists, with None for what is not defined: JSON knows no NaN and no infinity."""
     return {
         name: [

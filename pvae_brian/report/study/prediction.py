@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -177,8 +177,7 @@ def _draw_models(
     else:
         is_log = _either_has_range(both, x, y)
         fits = np.apply_along_axis(fits_log_axis if is_log else shown_on_axis, 0, values)
-    fits = fits.all(axis=1)
-    shown = both[fits]
+    shown = both[np.all(fits, axis=1)]
     if shown.empty:
         draw_note(ax, "no model has spikes")
         return None
@@ -223,7 +222,12 @@ def _draw_fit(ax: Axes, relation: Relation) -> list[Line2D]:
     else:
         sign = "\N{MINUS SIGN}" if intercept < 0 else "+"
         y, formula = slope * x + intercept, f"{slope:.3g} x {sign} {abs(intercept):.2g}"
-    style = {"color": family.colour, "ls": "--", "lw": 1, "label": f"{family.name}: {formula}"}
+    style: dict[str, Any] = {
+        "color": family.colour,
+        "ls": "--",
+        "lw": 1,
+        "label": f"{family.name}: {formula}",
+    }
     ax.plot(x, y, **style, scalex=False, scaley=False, zorder=1.5)
     return [Line2D([], [], **style)]
 

@@ -76,6 +76,8 @@ def _trend(trend: Trend) -> Iterator[Quantity]:
 
 def _p_value(key: str, section: str, name: str, trend: Trend) -> Quantity:
     test = trend.test
+    # None is shown of a trend without one.
+    assert test is not None
     fall = "fall" if trend.direction == "falls" else "rise"
     is_exact = test.method == "exact"
     return _quantity(
@@ -237,7 +239,7 @@ def _quantity(
     key: str,
     section: str,
     name: str,
-    estimate: Estimate,
+    estimate: Estimate[float],
     unit: str = "",
     *,
     interval: str,
@@ -247,7 +249,7 @@ def _quantity(
     return Quantity(key, section, name, value, low, high, unit, interval, remark)
 
 
-def _exact(value: float) -> Estimate:
+def _exact(value: float) -> Estimate[float]:
     return Estimate(value, value, value)
 
 

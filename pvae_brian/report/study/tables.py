@@ -11,8 +11,12 @@ from pvae_brian.report.page.parts import Table
 from pvae_brian.report.page.quantity import with_powers
 from pvae_brian.report.study._series import family_of
 from pvae_brian.sweep.answers import Answers, beside
+from pvae_brian.sweep.answers.beside import DirectionComparison
+from pvae_brian.sweep.answers.control import Steadiness
 from pvae_brian.sweep.answers.names import name_quantity
 from pvae_brian.sweep.answers.rows import CONTROL, POISSON
+from pvae_brian.sweep.answers.trend import Trend
+from pvae_brian.sweep.answers.verdict import Verdict
 from pvae_brian.sweep.results import Sweep
 
 # Of the published models that stand beside ours.
@@ -85,7 +89,7 @@ def _verdict_table(answers: Answers) -> Table:
     )
 
 
-def _questions(answers: Answers) -> Iterator[tuple[str, object]]:
+def _questions(answers: Answers) -> Iterator[tuple[str, Verdict]]:
     for trends in dict.fromkeys((answers.trends, answers.trends_over_all)):
         for trend in trends:
             verb = "fall" if trend.direction == "falls" else "rise"
@@ -95,18 +99,20 @@ def _questions(answers: Answers) -> Iterator[tuple[str, object]]:
         if one.family == CONTROL:
             which = f"β from {one.beta_from:g}"
             yield f"{_whose(one)} stays within 0.1 over β ({which})", one.verdict
-    for one in answers.predictions:
-        if one.family == POISSON:
-            yield f"{family_of(one.family).name}: the prior rate cost predicts spikes", one.verdict
-    for one in answers.kl_relations:
-        yield f"{family_of(one.family).name}: the KL goes with spikes", one.verdict
+    for relation in answers.predictions:
+        if relation.family == POISSON:
+            name = family_of(relation.family).name
+            yield f"{name}: the prior rate cost predicts spikes", relation.verdict
+    for relation in answers.kl_relations:
+        yield f"{family_of(relation.family).name}: the KL goes with spikes", relation.verdict
     if {POISSON, CONTROL} <= {*answers.models}:
         yield "Each control is beaten by a P-VAE in energy and error", answers.dominance.verdict
-    for one in answers.directions:
-        yield f"{_whose(one)} changes with β as published, at K = {one.n_latents}", one.verdict
+    for found in answers.directions:
+        which = f"at K = {found.n_latents}"
+        yield f"{_whose(found)} changes with β as published, {which}", found.verdict
 
 
-def _whose(answer: object) -> str:
+def _whose(answer: Trend | Steadiness | DirectionComparison) -> str:
     name = name_quantity(answer.quantity)
     return f"{family_of(answer.family).name}: {name}".replace(": spikes", ": number of spikes")
 

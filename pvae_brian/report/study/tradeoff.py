@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -153,7 +153,7 @@ def _name_betas(ax: Axes, shown: pd.DataFrame) -> None:
         # Below the family that spends least there is nothing; right of the others neither.
         is_cheapest = spent[model] == spent.min()
         outermost = at.sum(axis=1) if is_cheapest else -at[:, 0]
-        side = {"xytext": (-3, -4), "ha": "right", "va": "top"}
+        side: dict[str, Any] = {"xytext": (-3, -4), "ha": "right", "va": "top"}
         if not is_cheapest:
             side = {"xytext": (7, 0), "ha": "left", "va": "center"}
         for beta in sorted(set(rows["beta"])):
@@ -161,13 +161,18 @@ def _name_betas(ax: Axes, shown: pd.DataFrame) -> None:
             if all((np.abs(at[here] - other) > _APART).any() for other in named):
                 named.append(at[here])
                 xy = tuple(rows[["energy", "error"]].iloc[here])
-                style = {"textcoords": "offset points", "fontsize": "small"}
+                style: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small"}
                 ax.annotate(f"{beta:g}", xy, **side, **style)
 
 
 def _draw_front(ax: Axes, front: pd.DataFrame) -> Line2D:
     """Draw the least error for each energy: it falls in steps, where a model can be afforded."""
     steps = front.sort_values("energy")
-    style = {"color": ink(), "lw": 1.0, "drawstyle": "steps-post", "label": "Pareto front"}
+    style: dict[str, Any] = {
+        "color": ink(),
+        "lw": 1.0,
+        "drawstyle": "steps-post",
+        "label": "Pareto front",
+    }
     ax.plot(steps["energy"].to_numpy(), steps["error"].to_numpy(), **style, zorder=1)
-    return Line2D([], [], color=ink(), lw=1.0, label="Pareto front")
+    return Line2D([], [], **style)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pandas as pd
 
@@ -24,6 +25,8 @@ from pvae_brian.sweep.answers.prediction import (
 )
 from pvae_brian.sweep.answers.rows import check_table, name_points
 from pvae_brian.sweep.answers.trend import BETA_FROM, Trend, compute_trends
+
+OfFamily = TypeVar("OfFamily", Trend, Steadiness, Relation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +118,7 @@ def answer(table: pd.DataFrame, *, beta_from: float = BETA_FROM) -> Answers:
     check_table(table, ["converged"])
     models = tuple(dict.fromkeys(table["model"].tolist()))
 
-    def asked(answers: tuple) -> tuple:
+    def asked(answers: tuple[OfFamily, ...]) -> tuple[OfFamily, ...]:
         return tuple(one for one in answers if one.family in models)
 
     trends = asked(compute_trends(table, beta_from=beta_from))

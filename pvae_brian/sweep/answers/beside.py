@@ -282,7 +282,7 @@ def _compare(family: str, quantity: str, n_latents: int, rows: pd.DataFrame) -> 
     )
 
 
-def _is_clear(change: Estimate, published: float, quantity: str, size: float) -> bool:
+def _is_clear(change: Estimate[float], published: float, quantity: str, size: float) -> bool:
     if not math.isnan(change.low):
         return bool(change.low > 0 or change.high < 0)
     if quantity in _FRACTIONS:

@@ -136,7 +136,7 @@ def _judge(family: str, beta_from: float, at: list[RangeAtK]) -> Verdict:
     ranges = {of_k.n_latents: of_k.range_from for of_k in at if not math.isnan(of_k.range_from)}
     if not ranges:
         return Verdict(None, f"a range needs two betas of {beta_from:g} or more at one K")
-    widest = max(ranges, key=ranges.get)
+    widest = max(ranges, key=lambda k: ranges[k])
     if ranges[widest] > LIMIT:
         return Verdict(False, f"the range over betas is {ranges[widest]:.2g} at K {widest}")
     return Verdict(True, f"the range over betas is at most {ranges[widest]:.2g}")

@@ -54,16 +54,16 @@ class Step:
     n_latents: int
     from_beta: float
     to_beta: float
-    levels: tuple[Estimate, Estimate]
+    levels: tuple[Estimate[float], Estimate[float]]
     n_seeds: tuple[int, int]
     is_right: bool | None
 
     @property
-    def change(self) -> Estimate:
+    def change(self) -> Estimate[float]:
         """What the step adds to the quantity."""
         return self.change_among(1)
 
-    def change_among(self, n_comparisons: int) -> Estimate:
+    def change_among(self, n_comparisons: int) -> Estimate[float]:
         """The change, its interval widened for so many comparisons (`widen`)."""
         before, after = (
             widen(level, n_comparisons, n_seeds)
@@ -109,12 +109,12 @@ class TrendAtK:
 
     n_latents: int
     betas: tuple[float, ...]
-    levels: tuple[Estimate, ...]
+    levels: tuple[Estimate[float], ...]
     n_seeds: tuple[int, ...]
     steps: tuple[Step, ...]
     span: Step | None
     tau: float
-    effect: Estimate
+    effect: Estimate[float]
     test: TrendTest | None
 
     @property

@@ -10,7 +10,7 @@ from scipy.stats import t as student
 from pvae_brian.intervals import CONFIDENCE, Estimate
 
 
-def widen(estimate: Estimate, n_comparisons: int, n_seeds: int = 1) -> Estimate:
+def widen(estimate: Estimate[float], n_comparisons: int, n_seeds: int = 1) -> Estimate[float]:
     r"""Widen a 95 % interval so that many together miss as seldom as one (Bonferroni).
 
     .. math:: v \pm (\text{margin}) \frac{q(1 - \alpha / 2m)}{q(1 - \alpha / 2)}
@@ -46,7 +46,7 @@ def widen(estimate: Estimate, n_comparisons: int, n_seeds: int = 1) -> Estimate:
     )
 
 
-def difference(last: Estimate, first: Estimate) -> Estimate:
+def difference(last: Estimate[float], first: Estimate[float]) -> Estimate[float]:
     r"""Return the difference of two estimates with an interval (MOVER).
 
     .. math:: d - \sqrt{(x - l_x)^2 + (u_y - y)^2}, \quad d + \sqrt{(u_x - x)^2 + (y - l_y)^2}
@@ -81,7 +81,7 @@ def difference(last: Estimate, first: Estimate) -> Estimate:
     )
 
 
-def ratio(last: Estimate, first: Estimate) -> Estimate:
+def ratio(last: Estimate[float], first: Estimate[float]) -> Estimate[float]:
     r"""Return the ratio of two estimates that are not negative, with an interval (MOVER-R).
 
     .. math:: \frac{xy \mp \sqrt{(xy)^2 - e_x (2x - e_x)\, e_y (2y - e_y)}}{e_y (2y - e_y)}

@@ -44,7 +44,7 @@ class Growth:
     beta: float
     n_latents: tuple[int, ...]
     values: tuple[float, ...]
-    exponent: Estimate
+    exponent: Estimate[float]
     local_exponents: tuple[float, ...]
     silent: tuple[int, ...]
 

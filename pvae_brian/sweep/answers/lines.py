@@ -31,9 +31,9 @@ class Line:
     """
 
     n: int
-    slope: Estimate
-    intercept: Estimate
-    r2: Estimate
+    slope: Estimate[float]
+    intercept: Estimate[float]
+    r2: Estimate[float]
 
 
 def fit_line(x: np.ndarray, y: np.ndarray) -> Line:
@@ -71,7 +71,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> Line:
     )
 
 
-def fit_through_origin(x: np.ndarray, y: np.ndarray) -> Estimate:
+def fit_through_origin(x: np.ndarray, y: np.ndarray) -> Estimate[float]:
     r"""Return the slope of a line through the origin, with Student's interval.
 
     .. math:: b = \frac{\sum x y}{\sum x^2}
@@ -91,7 +91,7 @@ def fit_through_origin(x: np.ndarray, y: np.ndarray) -> Estimate:
     return _around(slope, student.ppf(_UPPER, n - 1) * np.sqrt(variance))
 
 
-def correlation_interval(r: float, n: int, inflation: float = 1.0) -> Estimate:
+def correlation_interval(r: float, n: int, inflation: float = 1.0) -> Estimate[float]:
     r"""Return a correlation with Fisher's interval.
 
     .. math:: \tanh\left(\operatorname{artanh} r \pm 1.96 \sqrt{v / (n - 3)}\right)
@@ -121,10 +121,10 @@ def correlation_interval(r: float, n: int, inflation: float = 1.0) -> Estimate:
     return Estimate(r, *(float(np.tanh(np.arctanh(r) + side * margin)) for side in (-1, 1)))
 
 
-def _square(r: Estimate) -> Estimate:
+def _square(r: Estimate[float]) -> Estimate[float]:
     ends = sorted((r.low**2, r.high**2))
     return Estimate(r.value**2, 0.0 if r.low < 0 < r.high else ends[0], ends[1])
 
 
-def _around(value: float, margin: float) -> Estimate:
+def _around(value: float, margin: float) -> Estimate[float]:
     return Estimate(float(value), float(value - margin), float(value + margin))

@@ -64,7 +64,7 @@ def write_value(value: float, digits: int = 3) -> str:
     return f"{value:#.{digits}g}".rstrip(".")
 
 
-def write_estimate(estimate: Estimate, digits: int = 3) -> str:
+def write_estimate(estimate: Estimate[float], digits: int = 3) -> str:
     """Write an estimate, without an interval that is not known.
 
     Examples

@@ -128,18 +128,18 @@ def jonckheere_test(strata: Sequence[Sequence[Sequence[float]]]) -> TrendTest:
     >>> test.statistic, round(test.p_value * 6, 9), test.method
     (3.0, 1.0, 'exact')
     """
-    strata = [[np.asarray(group, dtype=float) for group in groups] for groups in strata]
-    statistic = sum(_concordance(groups) for groups in strata)
-    orders = [_n_orders(groups) for groups in strata]
-    if all(_has_exact_law(groups) for groups in strata):
+    arrays = [[np.asarray(group, dtype=float) for group in groups] for groups in strata]
+    statistic = sum(_concordance(groups) for groups in arrays)
+    orders = [_n_orders(groups) for groups in arrays]
+    if all(_has_exact_law(groups) for groups in arrays):
         # Of twice J, which ties make a whole number too.
-        law = np.ones(1)
-        for groups in strata:
+        law: np.ndarray = np.ones(1)
+        for groups in arrays:
             law = np.convolve(law, _law(groups))
         p_value, method = float(law[round(2 * statistic) :].sum()), "exact"
     else:
-        variance = sum(_variance(groups) for groups in strata)
-        mean = sum(_n_pairs(groups) for groups in strata) / 2
+        variance = sum(_variance(groups) for groups in arrays)
+        mean = sum(_n_pairs(groups) for groups in arrays) / 2
         z = (statistic - mean) / math.sqrt(variance) if variance else -math.inf
         p_value, method = float(norm.sf(z)), "asymptotic"
     return TrendTest(
@@ -234,13 +234,13 @@ def _variance(groups: list[np.ndarray]) -> float:
     if n < 2:
         return 0.0
 
-    def cubic(k):
+    def cubic(k: np.ndarray) -> float:
         return (k * (k - 1) * (2 * k + 5)).sum()
 
-    def triples(k):
+    def triples(k: np.ndarray) -> float:
         return (k * (k - 1) * (k - 2)).sum()
 
-    def pairs(k):
+    def pairs(k: np.ndarray) -> float:
         return (k * (k - 1)).sum()
 
     variance = (cubic(n) - cubic(sizes) - cubic(ties)) / 72

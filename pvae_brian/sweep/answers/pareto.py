@@ -105,7 +105,7 @@ def is_dominated(costs: np.ndarray, by: np.ndarray) -> np.ndarray:
     """
     not_above = (by[None] <= costs[:, None]).all(axis=2)
     below = (by[None] < costs[:, None]).any(axis=2)
-    return (not_above & below).any(axis=1)
+    return np.any(not_above & below, axis=1)
 
 
 def compute_fronts(table: pd.DataFrame, axes: tuple[str, ...] = PLANE) -> tuple[Front, ...]:

@@ -81,12 +81,12 @@ class Relation:
     not_converged: tuple[str, ...]
     not_positive: tuple[str, ...]
     line: Line
-    through_origin: Estimate
+    through_origin: Estimate[float]
     log_line: Line
-    ratio: Estimate
+    ratio: Estimate[float]
     smallest_ratio: float
     largest_ratio: float
-    spearman: Estimate
+    spearman: Estimate[float]
     verdict: Verdict
 
 
@@ -188,7 +188,7 @@ def _relate(
     return relation, rows[x].to_numpy(), rows[y].to_numpy()
 
 
-def _rank_correlation(x: np.ndarray, y: np.ndarray) -> Estimate:
+def _rank_correlation(x: np.ndarray, y: np.ndarray) -> Estimate[float]:
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return UNKNOWN
     rho = float(spearmanr(x, y).statistic)

@@ -106,7 +106,7 @@ def mean_over_seeds(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return pd.DataFrame(levels, columns=["n_latents", "beta", "n_seeds", "estimate"])
 
 
-def mean_with_interval(values: np.ndarray) -> Estimate:
+def mean_with_interval(values: np.ndarray) -> Estimate[float]:
     """Return a mean with Student's interval; with one value its ends are NaN.
 
     Examples

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from pvae_brian.sweep.answers.answer import Answers
 from pvae_brian.sweep.answers.beside import DirectionComparison, say_unclear
@@ -21,6 +22,9 @@ from pvae_brian.sweep.answers.pareto import Front
 from pvae_brian.sweep.answers.prediction import Relation
 from pvae_brian.sweep.answers.rows import CONTROL, POISSON, SPIKING
 from pvae_brian.sweep.answers.trend import Trend
+
+# What is said of one K.
+OfK = TypeVar("OfK", TrendAtK, DirectionComparison)
 
 _NATS_PER_BIT = math.log(2)
 # With more K than this only the extremes are said.
@@ -238,9 +242,7 @@ def _fits(relation: Relation) -> str:
     return sentences
 
 
-def _extremes(
-    of_ks: Sequence, size: Callable[[object], float]
-) -> tuple[list[TrendAtK | DirectionComparison], list[TrendAtK | DirectionComparison]]:
+def _extremes(of_ks: Sequence[OfK], size: Callable[[OfK], float]) -> tuple[list[OfK], list[OfK]]:
     """Return all of them, or with many K those of known size where it is smallest and largest.
 
     Second come those that are unknown, and not among the first.
@@ -256,7 +258,7 @@ def _extremes(
     return ends[:1] if ends[0] is ends[1] else ends, unknown
 
 
-def _with_unknown(said: list[str], unknown: Sequence) -> str:
+def _with_unknown(said: list[str], unknown: Sequence[OfK]) -> str:
     """Join what is said of some K, and name the others."""
     if unknown:
         said = [*said, f"undefined at K {', '.join(str(of_k.n_latents) for of_k in unknown)}"]
@@ -273,7 +275,7 @@ def _some(names: Sequence[str]) -> str:
     return "; ".join(names[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _name(of) -> str:
+def _name(of: Trend | Steadiness | Growth | DirectionComparison) -> str:
     return f"{name_family(of.family)}, {name_quantity(of.quantity)}"
 
 
@@ -281,5 +283,5 @@ def _whose(front: Front) -> str:
     return name_family(front.family) if front.family in SPIKING else "P-VAE and ReLU control"
 
 
-def _list(values: tuple) -> str:
+def _list(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)

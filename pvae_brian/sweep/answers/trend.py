@@ -171,7 +171,7 @@ def _weigh(at: tuple[TrendAtK, ...], test: TrendTest) -> tuple[bool | None, str]
     steps = [step for step in all_steps if step.is_right is not None]
     wrong = [step for step in steps if not step.is_right]
     # Where there is one step it is the span.
-    spans = [of_k.span for of_k in at if len(of_k.steps) > 1]
+    spans = [of_k.span for of_k in at if of_k.span is not None and len(of_k.steps) > 1]
     n_compared = len(all_steps) + len(spans)
     kind = _kind_of_error(at)
     found = f"p = {test.p_value:.2g} ({test.name}'s test, {test.method})"

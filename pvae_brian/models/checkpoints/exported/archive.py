@@ -7,7 +7,7 @@ import json
 import math
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -119,7 +119,7 @@ def read_tensors(archive: Archive, model: str, names: Iterable[str]) -> dict[str
         If one is missing, is not the size that it should be, or holds more than data.
     """
     names = list(names)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for folder in ("data/weights", "data/constants"):
         # torch 2.8 kept all of them in one pickle; newer ones keep each in an entry of its own.
         if (pickled := f"{folder}/{model}.pt") in archive:
@@ -149,7 +149,11 @@ def _read_tensor(
     meta = entry["tensor_meta"]
     dtype, shape = read_dtype(meta), read_sizes(meta["sizes"])
     strides, [offset] = read_sizes(meta["strides"]), read_sizes([meta["storage_offset"]])
-    if len(shape) != len(strides) or None in (*shape, *strides, offset):
+    if (
+        offset is None
+        or not (_are_known(shape) and _are_known(strides))
+        or len(shape) != len(strides)
+    ):
         raise CheckpointError(
             f"a weight has shape {show(shape)}, strides {show(strides)} and offset {show(offset)}, "
             f"expected integers; {EXPORT_AGAIN}"
@@ -167,6 +171,10 @@ def _read_tensor(
     return torch.frombuffer(data, dtype=dtype).as_strided(shape, strides, offset)
 
 
+def _are_known(sizes: tuple[int | None, ...]) -> TypeGuard[tuple[int, ...]]:
+    return None not in sizes
+
+
 def _unpickle(data: bytes, kind: type) -> Any:
     # The weights-only unpickler makes tensors and containers, and refuses all else by many errors.
     try:
@@ -182,7 +190,7 @@ def _unpickle(data: bytes, kind: type) -> Any:
     return value
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: Any) -> bool:
     return (
         type(value) in (Tensor, torch.nn.Parameter)
         and value.layout == torch.strided

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from pvae_brian.models.checkpoints.exported.operators import (
     find_operator,
     show,
 )
+
+T = TypeVar("T")
 
 # The numbers that stand for these in the files, as of schema 8.
 DTYPES = {
@@ -63,7 +65,7 @@ class Step:
         arguments = {name: _resolve(value, values) for name, value in self.arguments.items()}
         # Files can hold any nonsense, and the operators raise nearly any error on nonsense.
         try:
-            found = self.operator.function(**arguments)
+            found: Any = self.operator.function(**arguments)
             found = (found,) if len(self.results) == 1 else found
             for result, value in zip(self.results, found, strict=True) if self.results else ():
                 if isinstance(result, list):
@@ -123,7 +125,9 @@ class Graph:
         return output.clone()
 
 
-def read_graph(nodes: list[dict], weights: dict[str, str], image: str, output: str) -> Graph:
+def read_graph(
+    nodes: list[dict[str, Any]], weights: dict[str, str], image: str, output: str
+) -> Graph:
     """Read the nodes of an exported graph; no operator runs yet.
 
     Parameters
@@ -202,7 +206,7 @@ def _resolve(value: object, values: dict[str, Any]) -> object:
     return value
 
 
-def _within_bounds(value: object) -> object:
+def _within_bounds(value: T) -> T:
     if isinstance(value, int) and abs(value) > _LARGEST:
         raise CheckpointError(f"its graph holds {show(value)}, expected an integer of 32 bits")
     return value
@@ -219,8 +223,8 @@ def _float(value: float | str) -> float:
     return _UNUSUAL_FLOATS[value] if isinstance(value, str) else float(value)
 
 
-def _of_type(kind: type) -> Callable[[object], object]:
-    def read(value: object) -> object:
+def _of_type(kind: type[T]) -> Callable[[object], T]:
+    def read(value: object) -> T:
         if type(value) is not kind:
             raise CheckpointError(f"its graph holds {show(value)}, expected a {kind.__name__}")
         return value
@@ -236,7 +240,7 @@ def _tensor(value: dict[str, str]) -> Reference:
     return _reference(value["name"])
 
 
-def _list_of(read: Callable[[Any], object]) -> Callable[[list], list]:
+def _list_of(read: Callable[[Any], T]) -> Callable[[list[Any]], list[T]]:
     return lambda values: [read(value) for value in values]
 
 

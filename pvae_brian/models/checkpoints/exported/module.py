@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import zipfile
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -131,7 +132,7 @@ class ExportedModule(torch.nn.Module):
         return images.to("cpu", self.input_dtype)
 
 
-def read_exported(path: str | os.PathLike) -> ExportedModule:
+def read_exported(path: str | os.PathLike[str]) -> ExportedModule:
     """Read a module that `torch.export.save` wrote, without executing anything in the file.
 
     Parameters
@@ -219,7 +220,7 @@ def _read_module(archive: Archive) -> ExportedModule:
     )
 
 
-def _read_inputs(specs: list[dict]) -> tuple[str, dict[str, str], list[str]]:
+def _read_inputs(specs: list[dict[str, Any]]) -> tuple[str, dict[str, str], list[str]]:
     """Return what the graph calls its input; its weights as in `Graph`; and the parameters."""
     images, weights, parameters = [], {}, []
     for spec in specs:
@@ -243,7 +244,7 @@ def _read_inputs(specs: list[dict]) -> tuple[str, dict[str, str], list[str]]:
     return images[0], weights, parameters
 
 
-def _read_output(specs: list[dict]) -> str:
+def _read_output(specs: list[dict[str, Any]]) -> str:
     outputs = []
     for spec in specs:
         [(kind, value)] = spec.items()

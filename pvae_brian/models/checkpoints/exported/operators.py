@@ -16,6 +16,7 @@ import re
 import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -175,7 +176,7 @@ def _attention(
 
 
 # The CPU kernels of these three believe the shapes or indices of their arguments.
-_CHECKED = {
+_CHECKED: dict[str, Callable[..., Any]] = {
     "torch.ops.aten._native_batch_norm_legit_no_training.default": _batch_norm,
     "torch.ops.aten._unsafe_index.Tensor": torch.ops.aten.index.Tensor,
     "torch.ops.aten.scaled_dot_product_attention.default": _attention,
