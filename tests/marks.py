@@ -1,5 +1,6 @@
 """Marks that several test modules use."""
 
+import importlib.util
 import shutil
 
 import pytest
@@ -7,6 +8,11 @@ import pytest
 needs_compiler = pytest.mark.skipif(
     shutil.which("g++") is None and shutil.which("clang++") is None,
     reason="no C++ compiler on this machine",
+)
+
+# The gate runs tests that need no torch on all versions of Python: see .ci/without-torch.txt.
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="torch is not installed"
 )
 
 # Devices of `simulate`.

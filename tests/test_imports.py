@@ -11,6 +11,8 @@ import pytest
 
 import pvae_brian
 
+from .marks import needs_torch
+
 PACKAGE = Path(pvae_brian.__file__).parent
 
 # From the first to use nothing of the package to the last to use it all.
@@ -83,7 +85,10 @@ def test_imports_point_one_way(path):
         ("import pvae_brian.data", ["torch", "brian2", "matplotlib", "skimage", "sklearn"]),
         ("from pvae_brian import LatentNeurons, simulate", ["torch"]),
         ("from pvae_brian import metabolic_cost, measures", ["torch", "matplotlib"]),
-        ("from pvae_brian import load_encoder, train", ["brian2", "matplotlib"]),
+        pytest.param(
+            *("from pvae_brian import load_encoder, train", ["brian2", "matplotlib"]),
+            marks=needs_torch,
+        ),
         (
             "from pvae_brian import SpikeRecord, SpikeTimes",
             ["neo", "quantities", "pynwb", "hdmf", "h5py", "xarray", "pandas", "torch"],
@@ -98,6 +103,7 @@ def test_import_loads_nothing_heavy(statement, absent):
     assert result.stdout.strip() == "[]"
 
 
+@needs_torch
 def test_public_names_are_all_there():
     for name in pvae_brian.__all__:
         assert getattr(pvae_brian, name) is not None
@@ -177,6 +183,7 @@ def test_without_the_extra_of_a_format_it_is_named_and_files_work(missing, call,
     assert f'pip install "pvae_brian[{extra}]"' in result.stdout
 
 
+@needs_torch
 @pytest.mark.parametrize("missing", ["distributed", "pandas", "xarray"])
 def test_without_the_extra_for_sweeps_it_is_named_and_the_rest_works(missing):
     code = (
