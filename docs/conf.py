@@ -1,11 +1,19 @@
-"""How Sphinx builds these pages: ``python -m sphinx -W --keep-going -b html docs OUT``."""
+"""How Sphinx builds these pages: ``python -m sphinx -W --keep-going -b html docs OUT``.
+
+That runs all examples; ``-D plot_gallery=0`` leaves them unrun, for a quick look.
+"""
 
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
+
+# Before numpy and torch load: small jobs gain nothing from more threads, which wait for each other
+# on a busy machine, and numbers in the pages do not depend on how many there are.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from numpydoc.xref import DEFAULT_LINKS
 
@@ -23,6 +31,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
     "mathml",
     "cli_help",
     "outside_links",
@@ -60,3 +69,22 @@ for _module in re.findall(r"^\.\. automodule:: (\S+)", _PAGES, re.M):
 numpydoc_xref_param_type = True
 numpydoc_xref_ignore = "all"
 numpydoc_xref_aliases = {name: name for name in DEFAULT_LINKS} | {n: f".{n}" for n in _NAMES}
+
+# Examples are run here, and nowhere else in the tests: an error in one ends the build.
+sphinx_gallery_conf = {
+    "examples_dirs": str(_HERE.parent / "examples"),
+    "gallery_dirs": "gallery",
+    "filename_pattern": "",
+    "abort_on_example_error": True,
+    "within_subsection_order": "gallery.LearningOrder",
+    "reset_modules": ("matplotlib", "gallery.reset"),
+    # What an example prints is shown, not what its last line happens to return.
+    "capture_repr": (),
+    "image_srcset": ["2x"],
+    # Nobody has run the notebooks that would be made of examples.
+    "notebook_extensions": set(),
+    "download_all_examples": False,
+    "show_signature": False,
+    # That page takes scripts from the network; each example says itself how long it took.
+    "write_computation_times": False,
+}

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import importlib
 import inspect
+import os
 import re
+import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
+from filelock import FileLock
 
 import pvae_brian
 from pvae_brian.cli import main
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # Packages whose names the docs list beside those of pvae_brian itself.
 ROOMS = [
@@ -62,19 +69,6 @@ def test_the_code_runs(page, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-# One trains for minutes; that of a study has a test of its own.
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["latents_in_your_own_network.py", "known_answers.py", "dense_limit.py"]
-)
-def test_the_example_runs(name, tmp_path):
-    result = subprocess.run(
-        [sys.executable, ROOT / "examples" / name], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout
-
-
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)\)", page.read_text(encoding="utf-8")):
@@ -96,18 +90,35 @@ def test_the_reference_lists_every_public_name():
 # What follows reads the built pages.
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """Build the docs where a warning is an error."""
-    folder = tmp_path_factory.mktemp("docs")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
-    result = subprocess.run(
-        [*command, "-d", folder / "doctrees", DOCS, folder / "html"],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-    )
-    assert result.returncode == 0, result.stderr
+    """Build the docs where a warning is an error. That runs the examples, an error in which is one.
+
+    The gallery of examples is written beside the sources, so they are copied; all that pages and
+    examples find beside the folder of docs is there too. Processes of pytest share one build.
+    """
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+    folder = common / "docs"
+    with FileLock(common / "docs.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            for path in ROOT.iterdir():
+                if path.name != "docs" and not path.name.startswith("."):
+                    (folder / path.name).symlink_to(path)
+            shutil.copytree(DOCS, folder / "docs", ignore=shutil.ignore_patterns("gallery"))
+            command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+            command += ["-D", "sphinx_gallery_conf.junit=examples.xml"]
+            result = subprocess.run(
+                [*command, "-d", folder / "doctrees", folder / "docs", folder / "html"],
+                capture_output=True,
+                text=True,
+                cwd=folder,
+            )
+            (folder / "status").write_text(str(result.returncode))
+            (folder / "errors").write_text(result.stderr)
+    assert (folder / "status").read_text() == "0", (folder / "errors").read_text()
     return folder / "html"
 
 
@@ -125,7 +136,10 @@ def test_every_page_is_built_and_stands_in_the_table_of_contents(built):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["index", "theory", "api/train"])
+@pytest.mark.parametrize(
+    "page",
+    ["index", "theory", "api/train", "gallery/index", *(f"gallery/{e.stem}" for e in EXAMPLES)],
+)
 def test_a_page_takes_nothing_from_the_network(built, page):
     tags = re.findall(r"<(?:script|link|img)\b[^>]*>", (built / f"{page}.html").read_text("utf-8"))
     assert tags
@@ -175,3 +189,55 @@ def test_the_built_page_of_the_command_line_has_the_help_of_every_command(
     assert len(commands) >= 5
     for command in commands:
         assert help_of(command) in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+def test_the_gallery_shows_what_an_example_prints_and_draws(built, example):
+    """It ran when the docs were built."""
+    page = (built / "gallery" / f"{example.stem}.html").read_text(encoding="utf-8")
+    pictures = re.findall(rf'src="\.\./_images/(sphx_glr_{example.stem}_\d+\.png)', page)
+    assert pictures
+    for picture in pictures:
+        assert (built / "_images" / picture).stat().st_size > 5000
+    outputs = re.findall(r'<div class="sphx-glr-script-out.*?</pre>', page, re.DOTALL)
+    assert outputs
+    # Warnings come with the place of the package.
+    assert "site-packages" not in "".join(outputs)
+    assert f'href="{example.stem}.html"' in (built / "gallery" / "index.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_every_example_ran_and_is_quick(built):
+    report = ET.parse(built / "examples.xml").getroot()
+    seconds = {case.get("classname"): float(case.get("time")) for case in report}
+    for name, each in seconds.items():
+        print(f"{each:6.1f} s  {name}")
+    assert sorted(seconds) == [example.stem for example in EXAMPLES]
+    assert not any(len(case) for case in report)
+    assert max(seconds.values()) < 120
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+def test_an_example_is_short_and_says_what_one_learns(example):
+    source = example.read_text(encoding="utf-8")
+    assert len(source.splitlines()) < 80
+    title, line, *text = ast.get_docstring(ast.parse(source)).splitlines()
+    assert line == "=" * len(title)
+    assert "What one learns: " in "\n".join(text)
+
+
+@pytest.mark.slow
+def test_the_example_of_official_checkpoints_takes_yours(tmp_path):
+    folder = ROOT / "tests" / "checkpoints" / "pvae_mlp_k32"
+    np.save(tmp_path / "images.npy", np.load(folder / "expected.npz")["x"])
+    example = ROOT / "examples" / "from_checkpoint_to_atp.py"
+    result = subprocess.run(
+        [sys.executable, example, folder, "images.npy"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "agg"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert "format: official" in result.stdout
