@@ -4,6 +4,7 @@ from .comparison import Comparison, compare
 from .conversion import convert
 from .encoder import Encoder
 from .engine import BuildError, EngineError, simulate
+from .exporting import export
 from .gaussian_encoder import GaussianEncoder
 from .intervals import Estimate
 from .loading import load_encoder
@@ -69,6 +70,7 @@ __all__ = [
     "compare",
     "compare_costs",
     "convert",
+    "export",
     "load_budget",
     "load_encoder",
     "metabolic_cost",

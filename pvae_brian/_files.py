@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -129,3 +129,28 @@ def move_folder(temporary: Path, path: Path) -> None:
         # If the old one could not be put back, it stays where it is.
         with contextlib.suppress(OSError):
             os.rmdir(aside)
+
+
+@contextlib.contextmanager
+def new_folder(check: Callable[[], Path]) -> Iterator[Path]:
+    """Make a folder to fill that takes its place only when all of it is on disk.
+
+    It is made beside that place, renamed at the end, and removed if anything fails. A killed
+    process leaves a hidden folder ``.<name>-XXXX.part`` behind, which may be removed.
+
+    Parameters
+    ----------
+    check : callable
+        Returns the place, or raises if it may not be taken. Called before and after.
+
+    Raises
+    ------
+    OSError
+        If there is no space.
+    """
+    temporary = make_beside(check())
+    try:
+        yield temporary
+        move_folder(temporary, check())
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -29,6 +29,8 @@ ROOMS = [
     "neurons",
     "conversion",
     "spikes",
+    "network",
+    "exporting",
     "engine",
     "intervals",
     "measures",

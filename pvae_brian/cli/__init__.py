@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pvae_brian import __version__
-from pvae_brian.cli import cache, demo, info, report, simulate, sweep, train
+from pvae_brian.cli import cache, demo, export, info, report, simulate, sweep, train
 
 _INTERRUPTED = 130
 
@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (demo, train, info, simulate, report, sweep, cache):
+    for module in (demo, train, info, simulate, report, sweep, export, cache):
         module.add_parser(commands)
     return parser
 

@@ -45,10 +45,15 @@ def add_output(parser: argparse.ArgumentParser, default: str | None, what: str) 
     parser.add_argument("--force", action="store_true", help="replace existing output")
 
 
-def add_simulation(parser: argparse.ArgumentParser) -> None:
-    """Add what a simulation can be told."""
+def add_window(parser: argparse.ArgumentParser) -> None:
+    """Add how long a window is, and how many time steps it has."""
     parser.add_argument("--window", type=float, default=1.0, metavar="S", help="window in seconds")
     parser.add_argument("--steps", type=int, default=100, metavar="N", help="time steps per window")
+
+
+def add_simulation(parser: argparse.ArgumentParser) -> None:
+    """Add what a simulation can be told."""
+    add_window(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the simulation")
     parser.add_argument(
         "--device",

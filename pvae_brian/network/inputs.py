@@ -54,7 +54,7 @@ class PoissonInput:
     rate_per_unit: float
     tau: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "rate_per_unit", _check_rate(self.rate_per_unit))
         tau = check_duration(self.tau, "tau")
         if tau == 0:

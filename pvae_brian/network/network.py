@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from pvae_brian._checks import check_images, check_positive_integer, check_seed, check_window
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.network.activity import NetworkActivity
 from pvae_brian.network.cox import predict_cox
 from pvae_brian.network.inputs import GRADED, PoissonInput, check_input
@@ -126,14 +127,14 @@ class AutoencoderNetwork(Network):
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Encoder | GaussianEncoder,
         images: ArrayLike,
-        window=1 * second,
+        window: Quantity = 1 * second,
         n_steps: int = 100,
         input: str | PoissonInput = GRADED,
         record: str = "counts",
         name: str = "autoencodernetwork*",
-    ):
+    ) -> None:
         parameters = read_parameters(encoder)
         self.model = encoder
         self.window_s = check_window(window)

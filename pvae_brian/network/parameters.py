@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pvae_brian.encoder import Encoder
+from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.models.layers import Decoder, LinearMap, ResidualDense
 from pvae_brian.models.layers import Encoder as EncoderLayers
 from pvae_brian.models.poisson_vae import LOG_GAIN_CLAMP
-from pvae_brian.seam import Seam, as_numpy
+from pvae_brian.seam import as_numpy
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -107,7 +108,7 @@ class NetworkParameters:
         return self.encoder.weight.shape[0]
 
 
-def read_parameters(encoder: Seam) -> NetworkParameters:
+def read_parameters(encoder: Encoder | GaussianEncoder) -> NetworkParameters:
     """Take the weights out of an encoder.
 
     Parameters

@@ -140,7 +140,7 @@ def readout_part(
     return decoder, readout
 
 
-def _group(n: int, model: str, clock: Clock, name: str, **settings) -> NeuronGroup:
+def _group(n: int, model: str, clock: Clock, name: str, **settings: object) -> NeuronGroup:
     return NeuronGroup(n, model, clock=clock, namespace={}, name=f"{name}*", **settings)
 
 

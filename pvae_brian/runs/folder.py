@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pvae_brian._files import write_whole
+from pvae_brian._files import new_folder, write_whole
 from pvae_brian.encoder import Encoder
 from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.loading import load_encoder
@@ -24,7 +24,7 @@ from pvae_brian.runs.description import (
     write_description,
 )
 from pvae_brian.runs.files import as_images, check_digest, digest_file, model_files
-from pvae_brian.runs.place import new_folder
+from pvae_brian.runs.place import check_run_writable
 from pvae_brian.runs.provenance import Provenance, describe_provenance
 from pvae_brian.spikes import SpikeRecord
 
@@ -122,7 +122,7 @@ def save_run(
     ['images.npy', 'model', 'record.npz', 'run.json']
     """
     images = as_images(images)
-    with new_folder(path, force=force) as folder:
+    with new_folder(lambda: check_run_writable(path, force=force)) as folder:
         encoder = load_encoder(
             checkpoint, epoch=epoch, log_rate=log_rate, ema=ema, rate_clamp=rate_clamp
         )

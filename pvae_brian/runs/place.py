@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from pvae_brian._files import check_writable, make_beside, move_folder
+from pvae_brian._files import check_writable
 from pvae_brian.runs.description import MODEL, RUN, read_description
 
 
@@ -32,29 +29,6 @@ def check_run_writable(path: str | os.PathLike[str], *, force: bool = False) -> 
     # Whether a folder can be made beside it; for the folder itself that is not the question.
     check_writable(path.with_name(f".{path.name}.part"), force=True)
     return path
-
-
-@contextlib.contextmanager
-def new_folder(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
-    """Make a folder to fill that takes its place only when all of it is on disk.
-
-    It is made beside ``path``, renamed at the end, and removed if anything fails. A killed process
-    leaves a hidden folder ``.<name>-XXXX.part`` behind, which may be removed.
-
-    Raises
-    ------
-    FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError
-        As `check_run_writable`.
-    OSError
-        If there is no space.
-    """
-    path = check_run_writable(path, force=force)
-    temporary = make_beside(path)
-    try:
-        yield temporary
-        move_folder(temporary, check_run_writable(path, force=force))
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check_replaceable(path: Path) -> None:

@@ -1,0 +1,5 @@
+"""Trained models for others to run: as a stand-alone Brian2 project, and as NIR graphs."""
+
+from pvae_brian.exporting.project import export
+
+__all__ = ["export"]
