@@ -1,4 +1,4 @@
-"""
+r"""
 The dense limit
 ===============
 
@@ -7,10 +7,12 @@ gains a P-VAE becomes a Gaussian VAE of fixed variance, whose best free energy i
 trained model with few spikes is above this limit, it is not the best model, and its number of
 spikes owes something to where its training began and ended.
 
-Along one principal component of the patches, of variance e, the model encodes w x and decodes by
-f, with f w = a = 1 - sqrt(beta / (2 e)) and f^2 = a sqrt(beta e / 2), which leaves a free energy of
-sqrt(2 beta e) - beta / 2; where e is below beta / 2, nothing is encoded and e is left. One latent
-is taken up by the mean of the counts, unless the decoder has a bias. See :doc:`/theory`.
+Along one principal component of the patches, of variance :math:`e`, the model encodes :math:`w x`
+and decodes by :math:`f`, with :math:`f w = a = 1 - \sqrt{\beta / (2 e)}` and
+:math:`f^2 = a \sqrt{\beta e / 2}`, which leaves a free energy of
+:math:`\sqrt{2 \beta e} - \beta / 2`; where :math:`e < \beta / 2`, nothing is encoded and :math:`e`
+is left. One latent is taken up by the mean of the counts, unless the decoder has a bias. See
+:doc:`/theory`.
 
 It needs the extra ``[data]``, for the photographs.
 """

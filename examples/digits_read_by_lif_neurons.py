@@ -33,8 +33,8 @@ with_constant = np.column_stack([training.counts, np.ones(training.n_stimuli)])
 # %%
 # The network, once for each held-out digit, side by side: latent neuron i of digit s sends its
 # spikes to the ten LIF neurons of digit s. A constant current stands for the constant of the
-# readout. Its answer is near 1 for the right digit; 50 times that is fed in, in thresholds per
-# window.
+# readout. The answer of the readout is near 1 for the right digit, so that its neuron is driven by
+# about 50 thresholds per window.
 
 prefs.codegen.target = "numpy"  # nothing to compile, and quick enough
 seed(2)

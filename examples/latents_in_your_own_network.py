@@ -21,7 +21,7 @@ encoder = pb.load_encoder(shipped_model())
 images = shipped_patches()[:4]
 
 # %%
-# One stimulus at a time: 256 neurons, that are shown one image after the other. The feature of
+# One stimulus at a time: 256 neurons that are shown one image after the other. The feature of
 # latent i is the change of the reconstruction that one spike of it makes.
 
 latents = pb.convert(encoder, images[:1], window=1 * second, dt=1 * ms)
@@ -34,17 +34,15 @@ monitor = SpikeMonitor(latents)
 network = Network(latents, pixels, features, monitor)
 
 drawn = []
+print("image  spikes  correlation of the readout with the image, and with the decoder")
 for number, image in enumerate(images):
     latents.show(encoder.posterior_rates(image[None]))
     pixels.y = 0
     network.run(1 * second)
     drawn.append(np.array(pixels.y))
     decoded = encoder.decode(latents.counts)[0]
-    correlation = np.corrcoef(image.ravel(), drawn[-1])[0, 1]
-    print(
-        f"image {number}: {latents.counts.sum()} spikes; the readout correlates {correlation:.2f} "
-        f"with the image and {np.corrcoef(decoded, drawn[-1])[0, 1]:.4f} with the decoder"
-    )
+    correlations = np.corrcoef([drawn[-1], image.ravel(), decoded])[0, 1:]
+    print(f"{number:5} {latents.counts.sum():7}  {correlations[0]:.2f}, {correlations[1]:.4f}")
 
 # %%
 # The readout does what the decoder of the model does with the counts. That it is a rough sketch of

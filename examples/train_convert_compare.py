@@ -25,7 +25,7 @@ patches = natural_patches(n_train=3000, n_test=2000, size=8, seed=0)
 # Train and compare:
 
 comparisons = []
-print("beta  prior rate cost  measured spikes       measured / cost       converged")
+print("beta  prior rate cost  measured spikes          measured / cost       converged")
 for beta in (1.0, 2.0, 4.0):
     config = pb.PoissonVAEConfig(n_inputs=64, n_latents=32)
     model = pb.PoissonVAE.from_config(config, seed=0)
@@ -34,10 +34,8 @@ for beta in (1.0, 2.0, 4.0):
     record = pb.simulate(encoder.posterior_rates(patches.test), window=1 * second, seed=0)
     comparison = pb.compare(encoder, patches.test, record)
     prior = comparison.prior
-    print(
-        f"{beta:4g}  {prior.predicted:15.2f}  {prior.measured:.2f}  {prior.ratio:.3f}  "
-        f"{training.converged}"
-    )
+    measured, ratio = f"{prior.measured:.2f}", f"{prior.ratio:.3f}"
+    print(f"{beta:4g} {prior.predicted:16.2f}  {measured:23}  {ratio:20}  {training.converged}")
     comparisons.append(prior)
 
 # %%
@@ -53,8 +51,9 @@ print(f"                     {record.counts.sum(axis=1).mean():.2f}, by simulate
 
 # %%
 # Left, one point per model, with 95 % intervals for images drawn like these. They do not hold what
-# learning from few patches does: prior rates are those of the training patches. Right, the neurons
-# of the last model against the rates that drove them, which tests the simulation alone.
+# learning from few patches does: the prior rates are the mean rates of the training patches, and
+# held-out ones take fewer spikes. Right, the neurons of the last model against the rates that drove
+# them, which tests the simulation alone.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 predicted = np.array([prior.predicted for prior in comparisons])
@@ -62,12 +61,12 @@ value, low, high = (
     np.array([getattr(prior.measured, end) for prior in comparisons])
     for end in ("value", "low", "high")
 )
-left.axline((0, 0), slope=1, color="grey", label="as the KL term foretells")
+ends = [predicted.min() / 2, 4 * predicted.max()]
+left.loglog(ends, ends, color="grey", label="as the KL term foretells")
 left.errorbar(predicted, value, [value - low, high - value], fmt="o", label="measured")
 for x, y, beta in zip(predicted, value, (1, 2, 4), strict=True):
     left.annotate(f"beta = {beta}", (x, y), (8, -12), textcoords="offset points")
 left.set(xlabel="prior rate cost (spikes per stimulus)", ylabel="measured (spikes per stimulus)")
-left.set(xlim=(0, 1.25 * predicted.max()), ylim=(0, 1.25 * value.max()))
 left.legend(frameon=False)
 plot_measured_against_predicted(record, right)
 plt.show()
