@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.constants import Avogadro
 
 from pvae_brian.intervals import Estimate, bootstrap, count_interval
 from pvae_brian.measures.rates import mean_counts
 from pvae_brian.metabolism.budget import EnergyBudget
+from pvae_brian.metabolism.hydrolysis import joules_per_unit
 from pvae_brian.metabolism.registry import find_budget
+from pvae_brian.metabolism.spending import Spending, check_stimuli, cost_of_rest
 from pvae_brian.spikes import SpikeRecord
 
 if TYPE_CHECKING:
     from brian2 import Quantity
 
-# Free energy of the hydrolysis of ATP in J/mol: about 50 kJ/mol in cells. eQuilibrator has 44 at
-# 1 mM, and 60 is the other plausible end.
-HYDROLYSIS = 50e3
-HYDROLYSIS_RANGE = (44e3, 60e3)
-
 
 @dataclass(frozen=True, eq=False)
-class MetabolicCost:
+class MetabolicCost(Spending):
     """The cost of a record, with spiking and resting parts apart.
 
     All costs are in `unit`. Where the budget does not state what rest costs, the resting parts and
@@ -61,18 +56,9 @@ class MetabolicCost:
         Of the resampling: that of the record.
     """
 
-    budget: EnergyBudget
-    unit: str
-    joules_per_unit: float
-    n_stimuli: int
-    n_latents: int
-    window_s: float
     cost_per_spike: float
-    resting: float
     spiking: Estimate[np.ndarray]
-    spiking_per_stimulus: Estimate[float]
     spiking_per_neuron: Estimate[np.ndarray]
-    seed: int
 
     @property
     def resting_per_neuron(self) -> float:
@@ -80,43 +66,9 @@ class MetabolicCost:
         return self.resting / self.n_latents
 
     @property
-    def total_per_stimulus(self) -> Estimate[float]:
-        """Of spikes and rest of all neurons in a window, mean over stimuli."""
-        return self.spiking_per_stimulus.shifted(self.resting)
-
-    @property
     def total_per_neuron(self) -> Estimate[np.ndarray]:
         """Of spikes and rest of each neuron in a window; arrays of shape (n_latents,)."""
         return self.spiking_per_neuron.shifted(self.resting_per_neuron)
-
-    @property
-    def spiking_in_total(self) -> Estimate[float]:
-        """Of the spikes of all neurons in the windows of all stimuli."""
-        return self.spiking_per_stimulus.scaled(self.n_stimuli)
-
-    @property
-    def resting_in_total(self) -> float:
-        """Of rest of all neurons in the windows of all stimuli."""
-        return self.resting * self.n_stimuli
-
-    @property
-    def total(self) -> Estimate[float]:
-        """Of spikes and rest of all neurons in the windows of all stimuli."""
-        return self.total_per_stimulus.scaled(self.n_stimuli)
-
-    @property
-    def energy(self) -> Estimate[float]:
-        """`total_per_stimulus` as `brian2.Quantity`, in joules."""
-        from brian2 import joule
-
-        return self.total_per_stimulus.scaled(self.joules_per_unit * joule)
-
-    @property
-    def power(self) -> Estimate[float]:
-        """Mean power of all neurons in a window as `brian2.Quantity`, in watts."""
-        from brian2 import watt
-
-        return self.total_per_stimulus.scaled(self.joules_per_unit / self.window_s * watt)
 
     def in_joules(self) -> MetabolicCost:
         """Return the same cost in joules.
@@ -201,12 +153,10 @@ def metabolic_costs(
     """
     if isinstance(budgets, (str, os.PathLike, EnergyBudget)):
         raise TypeError(f"budgets must be several, such as [{budgets!r}]; for one: metabolic_cost")
-    if record.n_stimuli == 0:
-        raise ValueError("a mean over stimuli needs at least one, and none is selected")
+    check_stimuli(record.n_stimuli)
     found = [find_budget(budget) for budget in budgets]
     if fan_out is not None:
         found = [budget.with_fan_out(fan_out) for budget in found]
-    joules_per_atp = joules_per_mole(hydrolysis) / Avogadro
     spikes = record.counts.sum(axis=1, dtype=np.int64)
     law = record.prediction
     variance = None if law is None or law.is_poisson else law.variance.sum(axis=1)
@@ -216,17 +166,16 @@ def metabolic_costs(
     costs = []
     for budget in found:
         cost = budget.cost_per_spike
-        rest = math.nan if budget.rest_cost is None else float(budget.rest_cost)
         costs.append(
             MetabolicCost(
                 budget=budget,
                 unit=budget.unit,
-                joules_per_unit=joules_per_atp if budget.unit == "ATP" else 1.0,
+                joules_per_unit=joules_per_unit(budget.unit, hydrolysis),
                 n_stimuli=record.n_stimuli,
                 n_latents=record.n_latents,
                 window_s=record.window_s,
                 cost_per_spike=cost,
-                resting=rest * record.window_s * record.n_latents,
+                resting=cost_of_rest(budget, record.n_latents, record.window_s),
                 spiking=Estimate(spikes, low, high).scaled(cost),
                 spiking_per_stimulus=per_stimulus.scaled(cost),
                 spiking_per_neuron=per_neuron.scaled(cost),
@@ -234,27 +183,3 @@ def metabolic_costs(
             )
         )
     return costs
-
-
-def joules_per_mole(hydrolysis: Quantity | None) -> float:
-    """Return what ATP sets free in joules per mole, of a quantity or by default, or raise."""
-    if hydrolysis is None:
-        return HYDROLYSIS
-    from brian2 import joule, mole
-    from brian2.units.fundamentalunits import fail_for_dimension_mismatch
-
-    fail_for_dimension_mismatch(
-        hydrolysis,
-        joule / mole,
-        error_message="hydrolysis must be an energy per amount, such as 50*kjoule/mole",
-    )
-    if np.size(hydrolysis) != 1:
-        raise ValueError(
-            f"hydrolysis must be one number, got {np.size(hydrolysis)}; call again for another"
-        )
-    value = float(np.asarray(hydrolysis).item())
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(
-            f"hydrolysis must be positive and finite, got {value / 1e3:g} kJ/mol; take some 50"
-        )
-    return value
