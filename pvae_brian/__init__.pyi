@@ -13,10 +13,12 @@ from .metabolism import (
     CostComparison,
     EnergyBudget,
     MetabolicCost,
+    NetworkCost,
     compare_costs,
     load_budget,
     metabolic_cost,
     metabolic_costs,
+    network_cost,
     register_budget,
 )
 from .models import (
@@ -55,6 +57,7 @@ __all__ = [
     "LatentNeurons",
     "MetabolicCost",
     "NetworkActivity",
+    "NetworkCost",
     "NeuronModel",
     "Poisson",
     "PoissonInput",
@@ -75,6 +78,7 @@ __all__ = [
     "load_encoder",
     "metabolic_cost",
     "metabolic_costs",
+    "network_cost",
     "register_budget",
     "save_checkpoint",
     "simulate",

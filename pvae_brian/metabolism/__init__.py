@@ -1,15 +1,10 @@
-"""What spikes cost: energy budgets, the cost of a record under one, and the cost of a bit."""
+"""What spikes cost: budgets, the cost of a record or a network under one, and of a bit."""
 
 from pvae_brian.metabolism.budget import GRADES, EnergyBudget
 from pvae_brian.metabolism.coding import CostComparison, compare_costs
-from pvae_brian.metabolism.cost import (
-    HYDROLYSIS,
-    HYDROLYSIS_RANGE,
-    MetabolicCost,
-    joules_per_mole,
-    metabolic_cost,
-    metabolic_costs,
-)
+from pvae_brian.metabolism.cost import MetabolicCost, metabolic_cost, metabolic_costs
+from pvae_brian.metabolism.hydrolysis import HYDROLYSIS, HYDROLYSIS_RANGE, joules_per_mole
+from pvae_brian.metabolism.network import NetworkCost, network_cost
 from pvae_brian.metabolism.registry import (
     BUDGETS,
     find_budget,
@@ -26,6 +21,7 @@ __all__ = [
     "CostComparison",
     "EnergyBudget",
     "MetabolicCost",
+    "NetworkCost",
     "compare_costs",
     "find_budget",
     "is_shipped",
@@ -33,5 +29,6 @@ __all__ = [
     "load_budget",
     "metabolic_cost",
     "metabolic_costs",
+    "network_cost",
     "register_budget",
 ]
