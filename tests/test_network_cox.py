@@ -1,0 +1,225 @@
+"""Poisson input: ON and OFF spikes, synaptic events, and counts of a Cox process."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brian2 import DimensionMismatchError, Hz, ms, mV, prefs, second, seed, start_scope
+from scipy.signal import lfilter
+from scipy.special import expit
+
+from pvae_brian import AutoencoderNetwork, PoissonInput
+from pvae_brian.measures.goodness import poisson_fit
+from pvae_brian.network import predict_cox, read_parameters
+
+from .chance import FALSE_ALARM, STANDARD_ERRORS, fresh_generator, fresh_seed
+from .images import noise
+from .network_models import affine_encoder, small_encoder
+
+WINDOW = 100 * ms
+N_STEPS = 20
+# Slow and noisy, so that the excess is large.
+INPUT = PoissonInput(100 * Hz, 40 * ms)
+
+
+@pytest.fixture(autouse=True)
+def _numpy():
+    start_scope()
+    before = prefs.codegen.target
+    prefs.codegen.target = "numpy"
+    yield
+    prefs.codegen.target = before
+
+
+def show(encoder, images, *, n_steps=N_STEPS, window=WINDOW, spikes=INPUT):
+    network = AutoencoderNetwork(encoder, images, window, n_steps, input=spikes)
+    run_seed = fresh_seed()
+    seed(run_seed)
+    network.run(network.duration)
+    return network, network.activity(seed=run_seed)
+
+
+def replicated(weight, bias, log_rate, n):
+    """One network of n copies that share nothing, so that they are independent."""
+    return affine_encoder(np.kron(np.eye(n), weight), np.tile(bias, n), np.tile(log_rate, n))
+
+
+def in_standard_errors(samples, expected):
+    """How far the mean over the first axis is from what is expected, overall."""
+    off = (samples - expected).reshape(len(samples), -1).sum(axis=1)
+    return off.mean() / (off.std(ddof=1) / np.sqrt(len(off)))
+
+
+# Extremes
+
+
+def test_an_image_of_zeros_brings_no_spikes_and_counts_stay_poisson():
+    encoder = small_encoder(1)
+    network, activity = show(encoder, np.zeros((3, 9)))
+    assert not activity.input_spikes.any()
+    assert not activity.encoder_events.any()
+    rates = encoder.posterior_rates(np.zeros((3, 9)))
+    np.testing.assert_allclose(activity.record.rates, rates, rtol=1e-8)
+    np.testing.assert_allclose(network.prediction.mean, rates, rtol=1e-8)
+    np.testing.assert_allclose(network.prediction.variance, rates, rtol=1e-8)
+
+
+def test_in_the_only_step_of_the_first_window_nothing_has_arrived_yet():
+    encoder = affine_encoder([[2.0]], [0.5], [0.3])
+    prediction = AutoencoderNetwork(encoder, [[1.0]], WINDOW, 1, input=INPUT).prediction
+    np.testing.assert_allclose(prediction.mean, encoder.posterior_rates([[0.0]]), rtol=1e-8)
+    np.testing.assert_allclose(prediction.variance, prediction.mean, rtol=1e-12)
+
+
+def test_ever_more_and_smaller_spikes_come_to_the_graded_network():
+    encoder, images = small_encoder(2, rate_clamp=3.0), noise((1, 9), 2)
+    parameters = read_parameters(encoder)
+    rates = encoder.posterior_rates(images)
+    off = []
+    for rate in (1e4, 1e6, 1e8):
+        spikes = PoissonInput(rate * Hz, 1 * ms)
+        # The same image again, so that what it drives has settled.
+        prediction = predict_cox(parameters, np.tile(images, (2, 1)), spikes, 1.0, 400)
+        off.append(np.abs(prediction.mean[1] / rates - 1).max())
+        assert (prediction.variance >= prediction.mean * (1 - 1e-12)).all()
+    assert off[2] < 1e-4 * max(1, off[0])
+    assert off[2] < off[1] < off[0]
+
+
+# Input spikes and events
+
+
+def test_on_and_off_neurons_fire_as_the_pixels_say():
+    images = np.array([[1.0, -2.0, 0.0], [0.0, 3.0, -0.5]]).repeat(200, axis=0)
+    network, activity = show(affine_encoder(np.ones((2, 3)), [0, 0], [0, 0]), images)
+    expected = np.abs(images).sum(axis=1) * 100 * 0.1
+    assert poisson_fit(activity.input_spikes, expected).p_value > FALSE_ALARM
+    assert len(network.on_off) == activity.n_input_neurons == 6
+
+
+def test_each_input_spike_is_an_event_at_each_of_its_synapses():
+    weight = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.0]])
+    images = np.abs(noise((5, 2)))
+    _, one = show(affine_encoder(weight, np.zeros(3), np.zeros(3)), images)
+    # Of the second pixel no latent knows: its spikes arrive nowhere.
+    assert (one.encoder_events % 3 == 0).all()
+    assert 0 < one.encoder_events.sum() < 3 * one.input_spikes.sum()
+    _, all_ = show(affine_encoder(np.ones((3, 2)), np.zeros(3), np.zeros(3)), images)
+    np.testing.assert_array_equal(all_.encoder_events, 3 * all_.input_spikes)
+
+
+# Counts, by two routes
+
+
+def test_given_the_rates_that_came_about_counts_are_poisson():
+    generator = fresh_generator()
+    encoder = affine_encoder(
+        generator.normal(scale=0.3, size=(300, 5)), np.zeros(300), generator.normal(size=300)
+    )
+    _, activity = show(encoder, generator.normal(size=(60, 5)))
+    record = activity.record
+    assert poisson_fit(record.counts, record.rates).p_value > FALSE_ALARM
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clamp", [None, 4.0])
+def test_simulated_counts_have_the_mean_and_variance_that_are_predicted(clamp):
+    n = 800
+    weight = np.array([[0.6, -0.5, 0.4, 0.3, -0.6, 0.2], [-0.2, 0.5, 0.6, -0.4, 0.3, 0.5]])
+    images = np.array([[1.0, -1, 1, 1, -1, 1], [-1, 1, 2, 0, 0.5, 1]] * 4)
+    encoder = replicated(weight, np.array([0.2, -0.3]), np.array([1.5, 1.0]), n)
+    encoder.model.set_rate_clamp(clamp)
+    network, activity = show(encoder, np.tile(images, n))
+    copies = activity.record.counts.reshape(8, n, 2).swapaxes(0, 1).astype(float)
+    prediction = network.prediction
+    mean, variance = (moment[:, :2] for moment in (prediction.mean, prediction.variance))
+    assert abs(in_standard_errors(copies, mean)) < STANDARD_ERRORS
+    squares = (copies - mean) ** 2
+    assert abs(in_standard_errors(squares, variance)) < STANDARD_ERRORS
+    # It can fail: as Poisson counts of these means they would not pass, nor with the graded rates.
+    assert in_standard_errors(squares, mean) > STANDARD_ERRORS
+    assert poisson_fit(activity.record.counts, prediction.mean).p_value < FALSE_ALARM
+
+
+def rates_by_sampling(parameters, images, spikes, window_s, n_steps, n_samples, generator):
+    """Mean rates of windows, from input spikes that are drawn and filtered."""
+    dt = window_s / n_steps
+    shown = np.repeat(images, n_steps, axis=0)
+    a = np.exp(-dt / spikes.tau)
+    found = []
+    for _ in range(n_samples):
+        arrived = generator.poisson(np.abs(shown) * spikes.rate_per_unit * dt) * np.sign(shown)
+        # So that a constant input of x comes to weight @ x.
+        drive = lfilter([0, 1 - a], [1, -a], arrived / (spikes.rate_per_unit * dt), axis=0)
+        u = drive @ parameters.encoder.weight.T + parameters.encoder.bias
+        load = np.exp(-parameters.log_gain_clamp - parameters.log_rate)
+        if parameters.rate_clamp is not None:
+            load = load + np.exp(-parameters.rate_clamp)
+        v = u + parameters.log_rate
+        rates = np.exp(v) * expit(-(v + np.log(load))) + parameters.rate_offset
+        found.append(rates.reshape(len(images), n_steps, -1).mean(axis=1))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("clamp", [None, 5.0, 2.0])
+@pytest.mark.parametrize("scale", [0.1, 0.3])
+def test_the_prediction_agrees_with_sampled_rates(clamp, scale):
+    generator = fresh_generator()
+    weight = generator.normal(scale=scale, size=(5, 12))
+    encoder = affine_encoder(weight, generator.normal(scale=0.3, size=5), generator.normal(size=5))
+    encoder.model.set_rate_clamp(clamp)
+    parameters, images = read_parameters(encoder), generator.normal(size=(3, 12))
+    prediction = predict_cox(parameters, images, INPUT, 0.1, N_STEPS)
+    sampled = rates_by_sampling(parameters, images, INPUT, 0.1, N_STEPS, 4000, generator)
+    for latent in range(5):
+        mean = prediction.mean[:, latent]
+        excess = prediction.variance[:, latent] - mean
+        rates = sampled[:, :, latent]
+        assert abs(in_standard_errors(rates, mean)) < STANDARD_ERRORS
+        assert abs(in_standard_errors((rates - mean) ** 2, excess)) < STANDARD_ERRORS
+
+
+def test_blocks_of_stimuli_change_nothing(monkeypatch):
+    parameters, images = read_parameters(small_encoder(1)), noise((7, 9))
+    whole = predict_cox(parameters, images, INPUT, 0.1, 10)
+    monkeypatch.setattr("pvae_brian.network.cox._NUMBERS", 1)
+    apart = predict_cox(parameters, images, INPUT, 0.1, 10)
+    np.testing.assert_allclose(apart.mean, whole.mean, rtol=1e-12)
+    np.testing.assert_allclose(apart.variance, whole.variance, rtol=1e-12)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((0 * Hz, 20 * ms), ValueError, r"positive, finite frequency"),
+        ((np.inf * Hz, 20 * ms), ValueError, r"positive, finite frequency"),
+        (([1, 2] * Hz, 20 * ms), ValueError, r"one positive"),
+        (("fast", 20 * ms), TypeError, r"such as 100\*Hz"),
+        ((100, 20 * ms), DimensionMismatchError, r"must be a frequency"),
+        ((100 * Hz, 0 * second), ValueError, r"tau must be a positive time"),
+        ((100 * Hz, 20 * mV), DimensionMismatchError, r"tau must be a time"),
+    ],
+)
+def test_rates_and_time_constants_out_of_range(arguments, error, message):
+    with pytest.raises(error, match=message):
+        PoissonInput(*arguments)
+
+
+def test_an_mlp_cannot_have_it():
+    with pytest.raises(ValueError, match=r"Poisson input needs a linear encoder"):
+        AutoencoderNetwork(small_encoder(1, encoder="mlp"), noise((1, 9)), input=INPUT)
+
+
+def test_what_no_theory_covers_is_said():
+    network = AutoencoderNetwork(
+        small_encoder(1, excitatory_only=True), noise((1, 9)), WINDOW, 5, input=INPUT
+    )
+    with pytest.raises(ValueError, match=r"there is no prediction for a model whose log gains"):
+        _ = network.prediction
+    rare = PoissonInput(0.1 * Hz, 1 * ms)
+    network = AutoencoderNetwork(small_encoder(1), noise((1, 9)), WINDOW, 5, input=rare)
+    with pytest.raises(ValueError, match=r"a single spike moves a log rate by"):
+        _ = network.prediction
