@@ -4,7 +4,7 @@ from .comparison import Comparison, compare
 from .conversion import convert
 from .encoder import Encoder
 from .engine import BuildError, EngineError, simulate
-from .exporting import export
+from .exporting import export, to_nir, write_nir
 from .gaussian_encoder import GaussianEncoder
 from .intervals import Estimate
 from .loading import load_encoder
@@ -83,5 +83,7 @@ __all__ = [
     "save_checkpoint",
     "simulate",
     "sweep",
+    "to_nir",
     "train",
+    "write_nir",
 ]
