@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
 import numpy as np
 import pytest
 from brian2 import (
@@ -27,6 +32,7 @@ from .marks import needs_compiler
 from .network_models import CHOICES, affine_encoder, small_encoder
 
 POISSON = ["pvae_lin_k48", "pvae_lin_k32_2025", "pvae_mlp_k32"]
+ROOT = Path(__file__).parent.parent
 WINDOW = 100 * ms
 # torch's softplus leaves out up to 2e-9, and rates pass two of them.
 RATES = 1e-8
@@ -89,6 +95,51 @@ def test_cython_comes_to_the_same(target):
     np.testing.assert_allclose(activity.record.rates, encoder.posterior_rates(images), rtol=RATES)
     decoded = encoder.decode(activity.record.counts)
     np.testing.assert_allclose(activity.reconstructions, decoded, rtol=1e-9, atol=1e-12)
+
+
+STANDALONE = """
+    import numpy as np
+    from brian2 import *
+    from pvae_brian import AutoencoderNetwork, PoissonInput
+    from pvae_brian.measures.goodness import poisson_fit
+    from tests.images import noise
+    from tests.network_models import small_encoder
+
+    set_device('cpp_standalone', directory={directory!r}, build_on_run=False)
+    seed({seed})
+    images = noise((200, 9), {seed})
+    mlp = small_encoder(1, encoder='mlp', rate_clamp=5.0)
+    graded = AutoencoderNetwork(mlp, images, 100*ms, 7, record='times')
+    linear = small_encoder(2)
+    spiking = AutoencoderNetwork(linear, images, 100*ms, 20, PoissonInput(100*Hz, 40*ms))
+    graded.run(graded.duration)
+    spiking.run(spiking.duration)
+    device.build(directory={directory!r})
+    for network, encoder in ((graded, mlp), (spiking, linear)):
+        activity = network.activity(seed={seed})
+        record = activity.record
+        assert record.device == 'cpp_standalone'
+        assert np.allclose(activity.reconstructions, encoder.decode(record.counts), rtol=1e-9)
+        assert (activity.decoder_events == 9*record.counts.sum(axis=1)).all()
+        print(poisson_fit(record.counts, record.rates).p_value)
+    record = graded.activity(seed=1).record
+    assert np.allclose(record.rates, mlp.posterior_rates(images), rtol=1e-8)
+    assert (record.binned_counts(100*ms)[:, :, 0] == record.counts).all()
+    activity = spiking.activity(seed=1)
+    assert (activity.encoder_events == 4*activity.input_spikes).all()
+"""
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_two_networks_in_one_standalone_program(tmp_path):
+    """In a process of its own: a standalone device keeps its project for good."""
+    script = textwrap.dedent(STANDALONE.format(directory=str(tmp_path / "p"), seed=fresh_seed()))
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT
+    )
+    assert result.returncode == 0, result.stderr
+    assert min(map(float, result.stdout.split()[-2:])) > FALSE_ALARM
 
 
 # Counts
