@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 
 import pytest
+from brian2 import prefs
 
 import pvae_brian
 
@@ -20,6 +21,8 @@ MODULES = ["pvae_brian"] + [
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Cython would compile each group of a network for seconds.
+    monkeypatch.setitem(prefs, "codegen.target", "numpy")
     result = doctest.testmod(
         importlib.import_module(name),
         optionflags=doctest.NORMALIZE_WHITESPACE,
