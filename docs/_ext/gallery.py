@@ -13,6 +13,7 @@ _ORDER = (
     "from_checkpoint_to_atp",
     "train_convert_compare",
     "latents_in_your_own_network",
+    "autoencoder_as_a_network",
     "digits_read_by_lif_neurons",
     "refractoriness_breaks_the_prediction",
     "sweep_in_ten_lines",
