@@ -45,7 +45,7 @@ plt.show()
 # Poisson input: an ON and an OFF neuron for each pixel carry one image, shown 120 times. The fewer
 # spikes they fire, the more the rates of the latents fluctuate, so that counts vary more, and are
 # higher too. Dots are simulations with 95 % intervals, the line is theory, of the third time that
-# the image is shown. Of the energy, by Loihi's budget and without rest, nearly all goes to synapses.
+# the image is shown. Of the energy, by Loihi's budget and without rest, synapses take nearly all.
 
 shown = np.repeat(images[:1].reshape(1, -1), 120, axis=0)
 costs = {}
