@@ -75,6 +75,7 @@ def test_a_trial_is_the_window_of_a_stimulus(record, file):
     trials = file.trials.to_dataframe()
     assert trials["start_time"].tolist() == [0.0, 0.5, 1.0]
     assert trials["stop_time"].tolist() == [0.5, 1.0, 1.5]
+    assert trials["window"].tolist() == [0.5] * 3
     assert trials["stimulus"].tolist() == [0, 1, 2]
     np.testing.assert_array_equal(np.stack(trials["counts"]), record.counts)
     np.testing.assert_array_equal(np.stack(trials["rates"]), record.rates)

@@ -54,8 +54,8 @@ def to_nwb(
 
     with the window :math:`T`. That sum rounds, so the units have two more columns with an entry
     per spike, ``times_in_trial``, t itself to the last bit, and ``spike_trials``, k. Units are
-    latents. ``trials`` has ``start_time``, ``stop_time``, ``stimulus``, and for each latent
-    ``counts`` and ``rates``, the expected spikes per window. The settings are a table under
+    latents. ``trials`` has ``start_time``, ``stop_time``, ``stimulus``, ``window``, and for each
+    latent ``counts`` and ``rates``, the expected spikes per window. The settings are a table under
     ``analysis``, and the versions also ``was_generated_by``.
 
     There are no electrodes, and the subject says that no animal was there. Takes memory for the

@@ -29,6 +29,7 @@ def trials_table(record: SpikeRecord) -> TimeIntervals:
     """Return one row per stimulus."""
     edges = trial_edges(record.n_stimuli, record.window_s)
     stimuli = np.arange(record.n_stimuli, dtype=COLUMNS["stimulus"])
+    windows = np.full(record.n_stimuli, record.window_s)
     counts = record.counts.astype(TABLES["counts"])
     rates = record.rates.astype(TABLES["rates"])
     return TimeIntervals(
@@ -38,6 +39,7 @@ def trials_table(record: SpikeRecord) -> TimeIntervals:
             _column("start_time", "When the stimulus appears, in seconds.", edges[:-1]),
             _column("stop_time", "When the window ends, in seconds.", edges[1:]),
             _column("stimulus", "Number of the stimulus, from 0.", stimuli),
+            _column("window", "How long it was shown, in seconds.", windows),
             _column("counts", "Spikes of each unit in the window.", counts),
             _column("rates", "Expected spikes of each unit in the window.", rates),
         ],
