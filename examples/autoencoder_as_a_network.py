@@ -51,7 +51,7 @@ shown = np.repeat(images[:1].reshape(1, -1), 120, axis=0)
 costs = {}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 for hz in (20, 40, 80):
-    spiking = pb.PoissonInput(hz * Hz, 20 * ms)
+    spiking = pb.OnOffInput(hz * Hz, 20 * ms)
     network = pb.AutoencoderNetwork(encoder, shown, window=50 * ms, n_steps=5, input=spiking)
     network.run(network.duration)
     activity = network.activity(seed=1)
@@ -64,7 +64,7 @@ for hz in (20, 40, 80):
     print(f"{hz} Hz: {cost.latent_spikes:.3g} spikes, Fano factor {fano.mean():.2f} ± {bar:.2f}")
 
 dense = np.geomspace(20, 80, 12)
-weights, each = read_parameters(encoder), [pb.PoissonInput(hz * Hz, 20 * ms) for hz in dense]
+weights, each = read_parameters(encoder), [pb.OnOffInput(hz * Hz, 20 * ms) for hz in dense]
 laws = [predict_cox(weights, shown[:3], spiking, 0.05, 5) for spiking in each]
 left.plot(dense, [law.variance[-1].sum() / law.mean[-1].sum() for law in laws])
 left.axhline(1, color="grey", lw=1, ls=":")

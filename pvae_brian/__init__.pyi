@@ -31,7 +31,7 @@ from .models import (
     save_checkpoint,
     train,
 )
-from .network import AutoencoderNetwork, NetworkActivity, PoissonInput
+from .network import AutoencoderNetwork, NetworkActivity, OnOffInput
 from .neurons import Bernoulli, NeuronModel, Poisson, Refractory, Sampler
 from .neurons.group import LatentNeurons
 from .spikes import Psth, SpikeRecord, SpikeTimes
@@ -59,8 +59,8 @@ __all__ = [
     "NetworkActivity",
     "NetworkCost",
     "NeuronModel",
+    "OnOffInput",
     "Poisson",
-    "PoissonInput",
     "PoissonVAE",
     "PoissonVAEConfig",
     "Psth",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brian2 import DimensionMismatchError, ms, prefs, second, seed, start_scope
+from brian2 import DimensionMismatchError, ms, prefs, second, seed, start_scope, volt
 from filelock import FileLock
 from scipy.special import ndtr, ndtri
 
@@ -84,7 +84,7 @@ def show(folder, images):
         images = np.asarray(images, dtype=float)
         network, parts = module.build(images)
         seed(fresh_seed())
-        network.run(len(images) * module.WINDOW, namespace={})
+        network.run(len(images) * parts["frames"].dt, namespace={})
         return module.read(parts, len(images))
     finally:
         prefs.codegen.target = before
@@ -107,7 +107,9 @@ def test_official_models_fire_at_the_authors_rates(name, bare_python, tmp_path):
     with np.load(OFFICIAL / name / "expected.npz") as expected:
         images, rates = expected["x"], expected["rate"].astype(float)
     n_times = 100
-    folder = export(load_encoder(OFFICIAL / name), tmp_path / "project", images[0], n_steps=20)
+    # After some minutes of such windows the times of their starts and of the steps round apart.
+    window, n_steps = 100 * ms, 3
+    folder = export(load_encoder(OFFICIAL / name), tmp_path / "p", images[0], window, n_steps)
     np.save(tmp_path / "images.npy", np.tile(images, (n_times, 1, 1, 1)))
     result = run(
         bare_python,
@@ -150,11 +152,14 @@ def test_it_shows_the_example_stimulus_if_asked_for_nothing_else(bare_python, tm
         (np.zeros((3, 100)), "must hold images of 256 pixels, got (3, 100)"),
         (np.zeros((0, 256)), "must hold images of 256 pixels, got (0, 256)"),
         (np.full((2, 16, 16), np.nan), "holds NaN or infinite values"),
+        (np.zeros((2, 256), dtype=complex), "is no .npy file of real numbers"),
+        (None, "is no .npy file of real numbers"),
     ],
 )
 def test_it_says_which_images_it_cannot_show(images, message, tmp_path):
     folder = export(load_encoder(shipped_model()), tmp_path / "project", shipped_patches()[0])
-    np.save(tmp_path / "images.npy", images)
+    if images is not None:
+        np.save(tmp_path / "images.npy", images)
     result = run(sys.executable, folder, tmp_path / "images.npy")
     assert result.returncode == 1
     assert message in result.stderr
@@ -218,6 +223,14 @@ def test_the_code_is_short_and_clean(name, tmp_path):
         assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.parametrize("shape", [(9,), (3, 3), (1, 3, 3), (1, 1, 3, 3), (9, 1, 1)])
+def test_the_example_may_have_any_shape(shape, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = export(small_encoder(1), "~/p", np.arange(9).reshape(shape))
+    assert folder == tmp_path / "p"
+    assert np.load(folder / "example_stimulus.npy").tolist() == list(range(9))
+
+
 def test_the_settings_are_in_it(tmp_path):
     folder = export(small_encoder(1), tmp_path / "p", np.zeros((3, 3)), 30 * ms, 7)
     module = as_module(folder)
@@ -268,6 +281,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     ("settings", "error", "message"),
     [
         ({"image": np.zeros(8)}, ValueError, "9 pixels each"),
+        ({"image": np.zeros(9) * volt}, DimensionMismatchError, "images carry no unit"),
         ({"image": np.full(9, np.inf)}, ValueError, "images must be finite"),
         ({"window": 0 * second}, ValueError, "window must be a positive"),
         ({"window": 1}, DimensionMismatchError, "window must be a time"),
@@ -305,7 +319,8 @@ def test_the_command_writes_a_project(tmp_path, monkeypatch, capsys):
     np.save("images.npy", noise((3, 16, 16)))
     model = str(shipped_model())
     assert main(["export", model, "-o", "mine"]) == 0
-    assert capsys.readouterr().out == "Project: mine. Next: python mine/network.py\n"
+    out = capsys.readouterr().out
+    assert out.startswith("Project: mine. Next: python mine/network.py\nIts example stimulus is")
     np.testing.assert_array_equal(
         np.load("mine/example_stimulus.npy"), shipped_patches()[0].ravel()
     )

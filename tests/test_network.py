@@ -20,10 +20,12 @@ from brian2 import (
     seed,
     start_scope,
 )
+from brian2.utils.logger import catch_logs
 from scipy.stats import kstest
 
 from pvae_brian import AutoencoderNetwork, Encoder, load_encoder, simulate
 from pvae_brian.measures.goodness import poisson_fit
+from pvae_brian.network.clocks import Clocks
 
 from .chance import FALSE_ALARM, fresh_seed
 from .checkpoint_files import OFFICIAL
@@ -52,7 +54,7 @@ def show(encoder, images, *, n_steps=5, run_seed=None, **settings):
     network = AutoencoderNetwork(encoder, images, WINDOW, n_steps, **settings)
     run_seed = fresh_seed() if run_seed is None else run_seed
     seed(run_seed)
-    network.run(network.duration)
+    network.run()
     return network, network.activity(seed=run_seed)
 
 
@@ -100,20 +102,21 @@ def test_cython_comes_to_the_same(target):
 STANDALONE = """
     import numpy as np
     from brian2 import *
-    from pvae_brian import AutoencoderNetwork, PoissonInput
+    from pvae_brian import AutoencoderNetwork, OnOffInput
     from pvae_brian.measures.goodness import poisson_fit
     from tests.images import noise
     from tests.network_models import small_encoder
 
     set_device('cpp_standalone', directory={directory!r}, build_on_run=False)
     seed({seed})
-    images = noise((200, 9), {seed})
+    # After a minute of such windows the times of their starts and of the steps round apart.
+    images = noise((1300, 9), {seed})
     mlp = small_encoder(1, encoder='mlp', rate_clamp=5.0)
-    graded = AutoencoderNetwork(mlp, images, 100*ms, 7, record='times')
+    graded = AutoencoderNetwork(mlp, images, 100*ms, 3, record='times')
     linear = small_encoder(2)
-    spiking = AutoencoderNetwork(linear, images, 100*ms, 20, PoissonInput(100*Hz, 40*ms))
-    graded.run(graded.duration)
-    spiking.run(spiking.duration)
+    spiking = AutoencoderNetwork(linear, images, 100*ms, 20, OnOffInput(100*Hz, 40*ms))
+    graded.run()
+    spiking.run()
     device.build(directory={directory!r})
     for network, encoder in ((graded, mlp), (spiking, linear)):
         activity = network.activity(seed={seed})
@@ -124,7 +127,7 @@ STANDALONE = """
         print(poisson_fit(record.counts, record.rates).p_value)
     record = graded.activity(seed=1).record
     assert np.allclose(record.rates, mlp.posterior_rates(images), rtol=1e-8)
-    assert (record.binned_counts(100*ms)[:, :, 0] == record.counts).all()
+    assert (record.binned_counts(record.window)[:, :, 0] == record.counts).all()
     activity = spiking.activity(seed=1)
     assert (activity.encoder_events == 4*activity.input_spikes).all()
 """
@@ -181,7 +184,7 @@ def test_counts_pass_the_chi_square_of_the_rate_driven_neurons(n_steps):
 
 def test_images_change_while_the_network_runs():
     """Each latent has an image of its own, which makes it fire; counts start anew with each."""
-    encoder = affine_encoder(9 * np.eye(4), np.full(4, -40.0), np.full(4, 35.0))
+    encoder = affine_encoder(40 * np.eye(4), np.full(4, -60.0), np.full(4, 25.0))
     _, activity = show(encoder, [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]])
     fires = activity.record.counts > 0
     wanted = np.zeros((4, 4), dtype=bool)
@@ -291,6 +294,40 @@ def test_the_prediction_of_graded_input_is_poisson():
     prediction = AutoencoderNetwork(encoder, images).prediction
     assert prediction.is_poisson
     np.testing.assert_array_equal(prediction.mean, encoder.posterior_rates(images))
+
+
+@pytest.mark.parametrize(
+    ("window", "n_steps"), [(100 * ms, 3), (30 * ms, 7), (second / 3, 10), (100 * ms, 1)]
+)
+def test_windows_start_at_steps_to_the_last_bit(window, n_steps):
+    clocks = Clocks.of(float(window), n_steps, 2000)
+    starts, step = np.arange(2000) * float(clocks.window.dt), float(clocks.step.dt)
+    np.testing.assert_array_equal(starts, np.arange(2000) * n_steps * step)
+    assert float(clocks.window.dt) == pytest.approx(float(window), rel=1e-9)
+
+
+def test_rates_beyond_counting_are_refused():
+    encoder = affine_encoder([[1.0]], [0.0], [25.0])
+    with pytest.raises(ValueError, match="must not exceed 1e\\+09 spikes per window"):
+        AutoencoderNetwork(encoder, [[0.0]])
+    encoder = affine_encoder(np.zeros((3, 1)), np.zeros(3), np.full(3, 20.0))
+    with pytest.raises(ValueError, match=r"make its latents fire 1.46e\+09 spikes"):
+        AutoencoderNetwork(encoder, [[0.0]])
+
+
+def test_names_in_the_script_mean_nothing_to_the_network():
+    rate, weight, count, value, total = 1 * mV, 2, 3, 4, 5  # noqa: F841
+    with catch_logs() as logs:
+        network, activity = show(small_encoder(1), noise((2, 9)))
+    assert not [message for _, name, message in logs if "conflict" in name]
+    assert activity.record.counts.shape == (2, 4)
+    # With a group of the user's in it, its names are looked up as Brian2 does.
+    time_constant = 5 * ms  # noqa: F841
+    mine = NeuronGroup(
+        1, "dv/dt = -v/time_constant : 1", method="exact", clock=network.latents.clock
+    )
+    network.add(mine)
+    network.run(WINDOW)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pvae_brian import (
     Encoder,
     EnergyBudget,
     NetworkActivity,
-    PoissonInput,
+    OnOffInput,
     metabolic_cost,
     network_cost,
     simulate,
@@ -279,7 +279,7 @@ def test_a_synapse_that_is_not_there_costs_nothing(shown):
 
 
 def test_spiking_input_pays_for_its_spikes_events_and_rest(shown):
-    activity = shown(np.ones((7, 4)), input=PoissonInput(200 * Hz, 20 * ms))
+    activity = shown(np.ones((7, 4)), input=OnOffInput(200 * Hz, 20 * ms))
     assert activity.input_spikes.min() > 0
     cost = network_cost(activity, PARTS)
     spikes, inputs = activity.record.counts.sum(axis=1), activity.input_spikes

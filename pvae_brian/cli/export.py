@@ -43,15 +43,21 @@ def run(options: argparse.Namespace) -> int:
     from pvae_brian.exporting import export
 
     encoder = shared.read_checkpoint(options)
+    image = _example(options, encoder.n_inputs)
     folder = export(
         encoder,
         options.output,
-        _example(options, encoder.n_inputs),
+        image,
         window=options.window * second,
         n_steps=options.steps,
         force=options.force,
     )
     print(f"Project: {options.output}. Next: python {shlex.quote(str(folder / 'network.py'))}")
+    if options.images is None:
+        print(
+            "Its example stimulus is a shipped patch, of mean 0 and variance 1; for a model that "
+            "was trained on other images give one: --images FILE"
+        )
     return 0
 
 

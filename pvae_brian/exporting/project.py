@@ -80,7 +80,8 @@ def export(
     window_s = check_window(window)
     n_steps = check_positive_integer(n_steps, "n_steps")
     parameters = read_parameters(encoder)
-    image = check_images(np.asarray(image)[None], parameters.n_inputs)
+    # A quantity keeps its unit, and is refused.
+    image = check_images(np.reshape(image, (1, -1)), parameters.n_inputs)
     facts = {
         "source": _source(encoder),
         "version": pvae_brian.__version__,
@@ -106,7 +107,7 @@ def export(
         # No array is called allow_pickle, the keyword that numpy has besides.
         np.savez_compressed(place / WEIGHTS, **_weights(parameters))  # type: ignore[arg-type]
         np.save(place / EXAMPLE, image[0])
-    return Path(folder)
+    return check_project_writable(folder, force=True)
 
 
 def _source(encoder: Encoder | GaussianEncoder) -> str:

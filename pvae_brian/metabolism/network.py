@@ -149,7 +149,7 @@ def network_cost(
     -----
     Readout units add up what arrives and never spike; units of graded input, and those of an MLP,
     hold numbers. None of them is paid for, nor is what the encoder computes from graded input,
-    which comes without spikes and so without synaptic events. Only with `PoissonInput` is the
+    which comes without spikes and so without synaptic events. Only with `OnOffInput` is the
     encoder part of the cost.
 
     Examples

@@ -2,7 +2,7 @@
 
 from pvae_brian.network.activity import NetworkActivity
 from pvae_brian.network.cox import predict_cox
-from pvae_brian.network.inputs import PoissonInput
+from pvae_brian.network.inputs import OnOffInput
 from pvae_brian.network.network import AutoencoderNetwork
 from pvae_brian.network.parameters import NetworkParameters, read_parameters
 
@@ -10,7 +10,7 @@ __all__ = [
     "AutoencoderNetwork",
     "NetworkActivity",
     "NetworkParameters",
-    "PoissonInput",
+    "OnOffInput",
     "predict_cox",
     "read_parameters",
 ]

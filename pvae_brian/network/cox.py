@@ -17,12 +17,13 @@ and a later drive is :math:`u_{k+d} = a^d u_k` plus what is new and independent.
     \log \frac{E[e^{s(u_k + u_{k+d})}]}{E[e^{s u_k}]\,E[e^{s u_{k+d}}]} &= \sum_p
     \frac{D_p(k)\,s^p}{p!} \bigl((1 + a^d)^p - 1 - a^{dp}\bigr).
 
-Without clamps the rate is :math:`r e^{b + u}`, and s = 1 gives its moments exactly. The clamps
-divide it by :math:`1 + C r e^{b + u}`, with :math:`C = e^{-10} / r + e^{-c}`. Then s is the slope
-that the log rate has at the mean drive, and of the factor that is left, nearly flat, the mean is
-taken as if u were normal, with the mean and variance that it has where it is weighted by
-:math:`e^{su}`. Held against simulation, this is good to the standard errors of a few percent where
-either the clamp or the fluctuations are weak, and to some 10 % of the excess where both are strong.
+A rate far below its clamps is :math:`r e^{b + u}`, and s = 1 gives its moments. The clamps divide
+it by :math:`1 + C r e^{b + u}`, with :math:`C = e^{-10} / r + e^{-c}`. Then s is the slope that the
+log rate has at the mean drive of the window's end, and of the factor that is left, nearly flat, the
+mean is taken as if u were normal, with the mean and variance that it has where it is weighted by
+:math:`e^{su}`. So it is exact as long as the clamps do nothing, and good to a few percent of the
+excess where they do, for drives that fluctuate by a standard deviation of up to 1; beyond, there is
+no prediction.
 """
 
 from __future__ import annotations
@@ -34,17 +35,21 @@ import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import expit, factorial
 
-from pvae_brian.network.inputs import PoissonInput
+from pvae_brian.network.inputs import OnOffInput
 from pvae_brian.network.parameters import NetworkParameters
 from pvae_brian.neurons import CountPrediction
 
 # Of the log rate, by one spike: beyond, the sums over p lose their digits.
 _LARGEST_JUMP = 8.0
+# Of the drive, where the rate is clamped: beyond, it is too far from normal.
+_LARGEST_SD = 1.0
+# Rates whose log has a smaller slope than this are clamped.
+_FREE = 0.999
 _NEGLIGIBLE = 1e-17
 # Of a drive after some steps: what is left of it no longer matters.
 _FORGOTTEN = 1e-8
-# To integrate over normal laws, without and with a clamp on the rate.
-_N_NODES = {False: 3, True: 9}
+# To integrate over normal laws, where rates are free and where they are clamped.
+_N_NODES = {True: 3, False: 9}
 # Held at once: of the cumulants, and of a few arrays like them.
 _NUMBERS = 2**18
 
@@ -52,7 +57,7 @@ _NUMBERS = 2**18
 def predict_cox(
     parameters: NetworkParameters,
     images: np.ndarray,
-    input: PoissonInput,
+    input: OnOffInput,
     window_s: float,
     n_steps: int,
 ) -> CountPrediction:
@@ -64,7 +69,8 @@ def predict_cox(
     .. math:: E[z] = E[\Lambda], \qquad \mathrm{Var}[z] = E[\Lambda] + \mathrm{Var}[\Lambda].
 
     The excess of the variance over the mean is :math:`\mathrm{Var}[\Lambda]`. What is left of
-    images shown before is taken into account; before the first one there was none.
+    images shown before is taken into account; before the first one there was none. Latents of one
+    network share their input, so their counts are correlated.
 
     Parameters
     ----------
@@ -72,7 +78,7 @@ def predict_cox(
         Of a linear encoder.
     images : ndarray, shape (n_stimuli, n_inputs)
         In the order in which they are shown.
-    input : PoissonInput
+    input : OnOffInput
         How spikes carry them.
     window_s : float
         How long each is shown, in seconds.
@@ -87,8 +93,9 @@ def predict_cox(
     Raises
     ------
     ValueError
-        If log gains are clamped from below too, of which there is no theory here, or if a single
-        spike moves a log rate by more than 8.
+        If log gains are clamped from below too, of which there is no theory here; if a single spike
+        moves a log rate by more than 8; or if a drive fluctuates by a standard deviation of more
+        than 1 where the clamps act.
 
     References
     ----------
@@ -102,7 +109,8 @@ def predict_cox(
         )
     dt_s = window_s / n_steps
     decay = math.exp(-dt_s / input.tau)
-    jumps = parameters.encoder.weight * input.jump(dt_s)
+    # As the next step sees it, which is the first that does.
+    jumps = parameters.encoder.weight * input.jump(dt_s) * decay
     largest = float(np.abs(jumps).max())
     if largest > _LARGEST_JUMP:
         raise ValueError(
@@ -113,29 +121,28 @@ def predict_cox(
     per_step = np.abs(images) * input.rate_per_unit * dt_s
     # For each order, stimulus and latent the cumulant of what comes in one step.
     arriving = np.stack([(per_step * np.sign(images) ** p) @ (jumps**p).T for p in orders])
-    log_rate = parameters.log_rate + parameters.encoder.bias
-    saturation = np.exp(-parameters.log_gain_clamp - parameters.log_rate)
-    if parameters.rate_clamp is not None:
-        saturation = saturation + math.exp(-parameters.rate_clamp)
-    # A window's start, until drives have forgotten what came before; all later steps are alike.
-    n_forgotten = min(n_steps, math.ceil(math.log(_FORGOTTEN) / math.log(decay)))
     decays = decay ** (orders[:, None] * np.arange(n_steps + 1))
-    # What has come in all steps so far, as it is k steps after the first of them.
-    kept = (np.cumsum(decays, axis=1) - 1)[:, :, None, None]
+    # What has come in the first k steps of a window, as step k sees it.
+    kept = np.cumsum(decays, axis=1) - decays
+    kept = kept[:, :, None, None]
     # What is left, as a window starts, of all that came before.
     before = np.zeros(arriving.shape)
     for k in range(1, len(images)):
         before[:, k] = kept[:, -1, 0] * arriving[:, k - 1] + decays[:, -1:] * before[:, k - 1]
-    start = slice(0, min(n_forgotten + 1, n_steps))
+    # A window's start, until drives have forgotten what came before; all later steps are alike.
+    n_forgotten = min(n_steps - 1, math.ceil(-math.log(_FORGOTTEN) * input.tau / dt_s))
+    start = slice(0, n_forgotten + 1)
+    log_saturation = -parameters.log_gain_clamp - parameters.log_rate
+    if parameters.rate_clamp is not None:
+        log_saturation = np.logaddexp(log_saturation, -parameters.rate_clamp)
     moments = [
         _moments(
             kept[:, start] * arriving[:, None, rows]
             + decays[:, start, None, None] * before[:, None, rows],
             n_steps,
             decay,
-            log_rate,
-            np.log(saturation),
-            _N_NODES[parameters.rate_clamp is not None],
+            parameters.log_rate + parameters.encoder.bias,
+            log_saturation,
         )
         for rows in _blocks(len(images), n_steps * parameters.n_latents * len(orders))
     ]
@@ -165,7 +172,6 @@ def _moments(
     decay: float,
     log_rate: np.ndarray,
     log_saturation: np.ndarray,
-    n_nodes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the mean rate of one window.
 
@@ -180,8 +186,6 @@ def _moments(
         Of the drive in a step.
     log_rate, log_saturation : ndarray, shape (n_latents,)
         log r + b, and log C.
-    n_nodes : int
-        Of the sums that stand for integrals over normal laws.
 
     Returns
     -------
@@ -191,15 +195,16 @@ def _moments(
     p = np.arange(1, n_orders + 1)
     last = n_distinct - 1
     log_load = log_rate + log_saturation
-    points, weights = hermegauss(n_nodes)
-    nodes = list(zip(points, weights / weights.sum(), strict=True))
     slope = expit(-(log_load + cumulants[0, last]))
+    drive = _Weighted.by(slope, cumulants)
+    _check_fluctuations(drive, slope, log_load)
+    points, weights = hermegauss(_N_NODES[bool(slope.min() > _FREE)])
+    nodes = list(zip(points, weights / weights.sum(), strict=True))
 
     def flat(u: np.ndarray) -> np.ndarray:
         """What is left of the rate but for r e^b, once it is divided by exp(slope u)."""
-        return np.exp((1 - slope) * u) * expit(-(log_load + u))
+        return np.exp((1 - slope) * u - np.logaddexp(0, log_load + u))
 
-    drive = _Weighted.by(slope, cumulants)
     factor = sum(weight * flat(drive.mean + drive.sd * node) for node, weight in nodes)
     rates = np.exp(log_rate + drive.log_weight) * factor
     # How many steps each distinct one stands for.
@@ -215,7 +220,8 @@ def _moments(
         of_early = cumulants[:, :n_early]
         of_new = cumulants[:, late] - (fade**p)[:, None, None, None] * of_early
         early, new = _Weighted.by(slope * (1 + fade), of_early), _Weighted.by(slope, of_new)
-        both = _power_series(slope, of_early, ((1 + fade) ** p - 1 - fade**p) / factorial(p))
+        together = ((1 + fade) ** p - 1 - fade**p) / factorial(p)
+        both = slope * _power_series(slope, of_early, together)
         factors = np.zeros(both.shape)
         for node, weight in nodes:
             u = early.mean + early.sd * node
@@ -243,18 +249,32 @@ class _Weighted:
     @classmethod
     def by(cls, s: np.ndarray, cumulants: np.ndarray) -> _Weighted:
         p = np.arange(1, len(cumulants) + 1)
-        variance = _power_series(s, cumulants[1:], 1 / factorial(p[1:] - 2)) / s
+        variance = _power_series(s, cumulants[1:], 1 / factorial(p[1:] - 2))
         return cls(
-            _power_series(s, cumulants, 1 / factorial(p)),
-            _power_series(s, cumulants, 1 / factorial(p - 1)) / s,
+            s * _power_series(s, cumulants, 1 / factorial(p)),
+            _power_series(s, cumulants, 1 / factorial(p - 1)),
             # Of nothing, rounding may leave less than nothing.
             np.sqrt(np.maximum(variance, 0)),
         )
 
 
 def _power_series(s: np.ndarray, terms: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum weight_p term_p s^p over p = 1, 2, ..., by Horner's rule."""
+    """Sum weight_q term_q s^q over q = 0, 1, ..., by Horner's rule."""
     total = np.zeros(terms.shape[1:])
     for term, weight in zip(terms[::-1], weights[::-1], strict=True):
-        total = (total + weight * term) * s
+        total = total * s + weight * term
     return total
+
+
+def _check_fluctuations(drive: _Weighted, slope: np.ndarray, log_load: np.ndarray) -> None:
+    """Raise if the clamps act on drives that fluctuate too much."""
+    # Where it is weighted by the exponential, and two standard deviations above.
+    reached = expit(-(log_load + drive.mean + 2 * drive.sd)).min(axis=0)
+    sd = drive.sd.max(axis=0)
+    bad = (np.minimum(slope, reached) < _FREE) & ~(sd <= _LARGEST_SD)
+    if bad.any():
+        raise ValueError(
+            f"what the encoder's synapses add up fluctuates by up to {sd[bad].max():.3g} (standard "
+            "deviation of the log rate), and clamps act on the rate: too much to predict what "
+            "comes of it; take a higher rate_per_unit or a longer tau"
+        )

@@ -100,7 +100,7 @@ def latents(log_gain_clamp: float, is_excitatory: bool, rate_clamp: float | None
     rate_offset : 1 (shared)
     window_duration : second (shared)
     raw = drive + bias : 1
-    log_gain = (raw + 10.0 - abs(raw - 10.0))/2 - log1p(exp(-abs(raw - 10.0))) : 1
+    log_gain = clip(raw, -inf, 10.0) - log1p(exp(-abs(raw - 10.0))) : 1
     rate = (exp(log_rate + log_gain) + rate_offset)/window_duration : Hz
     new_spikes : integer  # in this step
     count : integer  # in this window
@@ -135,9 +135,8 @@ def latents(log_gain_clamp: float, is_excitatory: bool, rate_clamp: float | None
 
 def _soft_clamp(name: str, upper: float) -> str:
     """Write c - softplus(c - v) such that nothing overflows."""
-    distance = f"abs({name} - {upper!r})"
-    return f"({name} + {upper!r} - {distance})/2 - log1p(exp(-{distance}))"
+    return f"clip({name}, -inf, {upper!r}) - log1p(exp(-abs({name} - {upper!r})))"
 
 
 def _soft_plus(name: str) -> str:
-    return f"({name} + abs({name}))/2 + log1p(exp(-abs({name})))"
+    return f"clip({name}, 0, inf) + log1p(exp(-abs({name})))"

@@ -1,18 +1,21 @@
-"""`PoissonInput`: images carried by the spikes of ON and OFF neurons."""
+"""`OnOffInput`: images carried by the spikes of ON and OFF neurons."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from pvae_brian._checks import check_duration
+import numpy as np
+
+from pvae_brian._checks import LARGEST_RATE, check_duration
 from pvae_brian.network.parameters import NetworkParameters
 
 GRADED = "graded"
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class PoissonInput:
+class OnOffInput:
     r"""Poisson spikes carry the image, in an ON and an OFF neuron for each pixel.
 
     They fire at rates :math:`g \max(x_m, 0)` and :math:`g \max(-x_m, 0)`. Each spike moves what
@@ -28,7 +31,8 @@ class PoissonInput:
         g, the firing rate at a pixel of value 1. The variance of the fluctuations goes as
         :math:`1 / (2 g \tau)`.
     tau : `brian2.Quantity`
-        Time constant of the synapses. The shorter, the sooner a new image is seen.
+        Time constant of the synapses, of one time step or more. The shorter, the sooner a new
+        image is seen.
 
     Attributes
     ----------
@@ -47,8 +51,8 @@ class PoissonInput:
     Examples
     --------
     >>> from brian2 import Hz, ms
-    >>> PoissonInput(rate_per_unit=200*Hz, tau=20*ms)
-    PoissonInput(rate_per_unit=200.0, tau=0.02)
+    >>> OnOffInput(rate_per_unit=200*Hz, tau=20*ms)
+    OnOffInput(rate_per_unit=200.0, tau=0.02)
     """
 
     rate_per_unit: float
@@ -88,17 +92,30 @@ def _check_rate(rate: object) -> float:
     return float(quantity)
 
 
-def check_input(input: object, parameters: NetworkParameters) -> str | PoissonInput:
+def check_input(
+    input: object, parameters: NetworkParameters, images: np.ndarray, window_s: float, n_steps: int
+) -> str | OnOffInput:
     """Return how images come into the network, or raise ValueError."""
-    if isinstance(input, PoissonInput):
+    if isinstance(input, OnOffInput):
         if parameters.body is not None:
             raise ValueError(
                 "Poisson input needs a linear encoder: an MLP's hidden units are graded, and what "
                 f"spikes make of them has no theory here; take input={GRADED!r}"
             )
+        if window_s / n_steps > input.tau * (1 + _ROUNDING):
+            raise ValueError(
+                f"tau must not be shorter than the time step, got {input.tau:g} s and "
+                f"{window_s / n_steps:g} s; take n_steps={math.ceil(window_s / input.tau)} or more"
+            )
+        spikes = float(np.abs(images).sum(axis=1).max()) * input.rate_per_unit * window_s
+        if spikes > LARGEST_RATE:
+            raise ValueError(
+                f"an image would bring {spikes:.3g} spikes, and synapses count up to "
+                f"{LARGEST_RATE:g}; take a lower rate_per_unit"
+            )
         return input
     if input != GRADED:
         raise ValueError(
-            f"input must be {GRADED!r}, or such as PoissonInput(200*Hz, 20*ms), got {input!r}"
+            f"input must be {GRADED!r}, or such as OnOffInput(200*Hz, 20*ms), got {input!r}"
         )
     return GRADED

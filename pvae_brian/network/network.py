@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from brian2 import Clock, Network, Quantity, SpikeMonitor, StateMonitor, prefs, second
+from brian2 import Network, Quantity, SpikeMonitor, StateMonitor, prefs, second
 from brian2.devices.device import RuntimeDevice, auto_target, get_device
 from numpy.typing import ArrayLike
 
-from pvae_brian._checks import check_images, check_positive_integer, check_seed, check_window
+from pvae_brian._checks import (
+    LARGEST_RATE,
+    check_images,
+    check_positive_integer,
+    check_rates,
+    check_seed,
+    check_window,
+)
 from pvae_brian.encoder import Encoder
 from pvae_brian.gaussian_encoder import GaussianEncoder
 from pvae_brian.network.activity import NetworkActivity
+from pvae_brian.network.clocks import Clocks
 from pvae_brian.network.cox import predict_cox
-from pvae_brian.network.inputs import GRADED, PoissonInput, check_input
+from pvae_brian.network.inputs import GRADED, OnOffInput, check_input
 from pvae_brian.network.parameters import read_parameters
-from pvae_brian.network.parts import Clocks, input_part, latent_part, readout_part
+from pvae_brian.network.parts import input_part, latent_part, readout_part
 from pvae_brian.network.reading import at_window_ends, spike_times
 from pvae_brian.neurons import CountPrediction
 from pvae_brian.spikes import SpikeRecord, SpikeTimes
 from pvae_brian.spikes.settings import current_versions
 
 _RECORDS = ("counts", "times")
-_ROUNDING = 1e-9
 
 
 class AutoencoderNetwork(Network):
@@ -53,7 +62,7 @@ class AutoencoderNetwork(Network):
         How long each is shown.
     n_steps : int
         Time steps per window.
-    input : 'graded' or PoissonInput
+    input : 'graded' or OnOffInput
         Whether input neurons hold the image, or ON and OFF neurons carry it by Poisson spikes
         (linear encoders only).
     record : {'counts', 'times'}
@@ -102,7 +111,8 @@ class AutoencoderNetwork(Network):
     Notes
     -----
     It is a `brian2.Network`: add groups of your own, wired to `latents`, whose spikes of one step
-    are one event of ``new_spikes`` spikes (``on_pre='v_post += w*new_spikes_pre'``). It runs on
+    are one event of ``new_spikes`` spikes (``on_pre='v_post += w*new_spikes_pre'``, and
+    ``clock=network.latents.clock`` for these synapses). It runs on
     Brian2's active device; `brian2.seed` makes it repeatable. Graded units are updated once per
     window, as the image changes.
 
@@ -117,7 +127,7 @@ class AutoencoderNetwork(Network):
     >>> encoder, images = pb.load_encoder(shipped_model()), shipped_patches()[:3]
     >>> network = pb.AutoencoderNetwork(encoder, images, window=100*ms)
     >>> seed(1)
-    >>> network.run(network.duration)
+    >>> network.run()
     >>> activity = network.activity(seed=1)
     >>> activity.record.counts.shape, activity.reconstructions.shape
     ((3, 256), (3, 256))
@@ -131,7 +141,7 @@ class AutoencoderNetwork(Network):
         images: ArrayLike,
         window: Quantity = 1 * second,
         n_steps: int = 100,
-        input: str | PoissonInput = GRADED,
+        input: str | OnOffInput = GRADED,
         record: str = "counts",
         name: str = "autoencodernetwork*",
     ) -> None:
@@ -141,19 +151,18 @@ class AutoencoderNetwork(Network):
         self.n_steps = check_positive_integer(n_steps, "n_steps")
         self.images = check_images(images, parameters.n_inputs)
         self.parameters = parameters
-        self.input = check_input(input, parameters)
+        self.input = check_input(input, parameters, self.images, self.window_s, self.n_steps)
+        self._check_rates()
         if record not in _RECORDS:
             raise ValueError(
                 f"record must be one of {', '.join(map(repr, _RECORDS))}, got {record!r}"
             )
-        clocks = Clocks(
-            window=Clock(self.window_s * second),
-            step=Clock(self.window_s / self.n_steps * second),
-        )
+        clocks = Clocks.of(self.window_s, self.n_steps, len(self.images))
+        self._frame = clocks.window
         seen = input_part(parameters, self.images, self.input, clocks)
         self.pixels, self.on_off = seen.pixels, seen.on_off
         self.encoder, self.drive = seen.encoder, seen.drive
-        self.latents = latent_part(parameters, seen.drive, self.window_s, clocks)
+        self.latents = latent_part(parameters, seen.drive, clocks)
         objects = [*seen.objects, self.latents]
         self.decoder = self.readout = None
         if parameters.decoder is not None:
@@ -171,6 +180,35 @@ class AutoencoderNetwork(Network):
             self._spikes = SpikeMonitor(self.latents, variables="new_spikes")
             objects.append(self._spikes)
         super().__init__(*objects, *self._monitors.values(), name=name)
+        self._ours = len(self.objects)
+
+    def run(
+        self,
+        duration: Quantity | None = None,
+        report: Any = None,
+        report_period: Quantity = 10 * second,
+        namespace: dict[str, Any] | None = None,
+        profile: bool | None = None,
+        level: int = 0,
+    ) -> None:
+        """Run as `brian2.Network.run` does, by default until all images were shown.
+
+        As long as there are no objects of yours in the network, names in your script mean nothing
+        to it.
+        """
+        if namespace is None and len(self.objects) == self._ours:
+            namespace = {}
+        duration = self.duration if duration is None else duration
+        super().run(duration, report, report_period, namespace, profile, level=level + 1)
+
+    def _check_rates(self) -> None:
+        rates = check_rates(self.model.posterior_rates(self.images))
+        largest = float(rates.sum(axis=1).max())
+        if largest > LARGEST_RATE:
+            raise ValueError(
+                f"an image would make its latents fire {largest:.3g} spikes, and synapses count up "
+                f"to {LARGEST_RATE:g}; are the images scaled as in training?"
+            )
 
     def _monitored(self) -> Iterator[tuple[str, str]]:
         yield from (("latents", "count"), ("latents", "expected"))
@@ -186,21 +224,25 @@ class AutoencoderNetwork(Network):
 
     @property
     def window(self) -> Quantity:
-        """How long each image is shown, a `brian2.Quantity`."""
-        return self.window_s * second
+        """How long each image is shown, a `brian2.Quantity`: a whole number of time steps.
+
+        It may differ from what was asked for by rounding, so that all windows start at a step.
+        """
+        return self._frame.dt
 
     @property
     def duration(self) -> Quantity:
         """How long it takes to show them all, a `brian2.Quantity`."""
         return self.n_stimuli * self.window
 
-    @property
+    @cached_property
     def prediction(self) -> CountPrediction:
         """Mean and variance of each count, as theory predicts them: shape (n_stimuli, n_latents).
 
-        Poisson for graded input; those of a Cox process for Poisson input, see `predict_cox`.
+        Poisson for graded input; those of a Cox process for Poisson input, see `predict_cox`,
+        which may take longer than the run. They are worked out when first asked for.
         """
-        if isinstance(self.input, PoissonInput):
+        if isinstance(self.input, OnOffInput):
             return predict_cox(
                 self.parameters, self.images, self.input, self.window_s, self.n_steps
             )
@@ -226,10 +268,10 @@ class AutoencoderNetwork(Network):
             If it has not run for `duration` yet, or seed is out of range.
         """
         seed = check_seed(seed)
-        if self.t_ < float(self.duration) * (1 - _ROUNDING):
+        if self.t_ < float(self.duration) - float(self.latents.clock.dt) / 2:
             raise ValueError(
                 f"the network has run for {self.t_:g} s and needs {float(self.duration):g} s to "
-                f"show {self.n_stimuli} images; call network.run(network.duration) first"
+                f"show {self.n_stimuli} images; call network.run() first"
             )
         nothing = np.zeros(self.n_stimuli, dtype=np.int64)
         record = SpikeRecord(

@@ -9,30 +9,15 @@ from brian2 import Clock, Hz, NeuronGroup, Synapses, TimedArray, linked_var, sec
 from brian2.core.base import BrianObject
 
 from pvae_brian.network import equations
+from pvae_brian.network.clocks import Clocks
 from pvae_brian.network.graded import connect, residual_layer
-from pvae_brian.network.inputs import PoissonInput
+from pvae_brian.network.inputs import OnOffInput
 from pvae_brian.network.parameters import Dense, NetworkParameters
 
 # After the graded layers, which have lower ones.
 _DRIVE_ORDER = 7
 # Monitors look first, with order 0.
 _AFTER_MONITORS = 1
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """The two clocks of a network.
-
-    Attributes
-    ----------
-    window : Clock
-        Ticks as images change; graded units follow it.
-    step : Clock
-        Ticks at each time step; whatever spikes, or gets spikes, follows it.
-    """
-
-    window: Clock
-    step: Clock
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +40,7 @@ class InputPart:
 def input_part(
     parameters: NetworkParameters,
     images: np.ndarray,
-    input: str | PoissonInput,
+    input: str | OnOffInput,
     clocks: Clocks,
 ) -> InputPart:
     """Make input neurons and encoder for images of shape (n_stimuli, n_inputs)."""
@@ -67,7 +52,7 @@ def input_part(
         name="pixels*",
     )
     _at_each_window(pixels, equations.HOLD_IMAGE, clocks)
-    if isinstance(input, PoissonInput):
+    if isinstance(input, OnOffInput):
         return _spiking_input(parameters.encoder, pixels, input, clocks)
     drive = _group(
         parameters.n_latents, equations.DRIVE, clocks.window, "drive", order=_DRIVE_ORDER
@@ -81,7 +66,7 @@ def input_part(
 
 
 def _spiking_input(
-    layer: Dense, pixels: NeuronGroup, input: PoissonInput, clocks: Clocks
+    layer: Dense, pixels: NeuronGroup, input: OnOffInput, clocks: Clocks
 ) -> InputPart:
     n = len(pixels)
     on_off = _spiking_group(2 * n, equations.ON_OFF, equations.DRAW, clocks, "on_off")
@@ -105,9 +90,7 @@ def _spiking_input(
     return InputPart(pixels, on_off, encoder, drive, [pixels, on_off, drive, encoder])
 
 
-def latent_part(
-    parameters: NetworkParameters, drive: NeuronGroup, window_s: float, clocks: Clocks
-) -> NeuronGroup:
+def latent_part(parameters: NetworkParameters, drive: NeuronGroup, clocks: Clocks) -> NeuronGroup:
     """Make the latent neurons, which turn their drive into a rate and fire."""
     model = equations.latents(
         parameters.log_gain_clamp, parameters.is_excitatory, parameters.rate_clamp
@@ -117,7 +100,7 @@ def latent_part(
     latents.bias = parameters.encoder.bias
     latents.log_rate = parameters.log_rate
     latents.rate_offset = parameters.rate_offset
-    latents.window_duration = window_s * second
+    latents.window_duration = clocks.window.dt
     _at_each_window(latents, equations.NEW_LATENTS, clocks)
     return latents
 
