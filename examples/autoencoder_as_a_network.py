@@ -27,7 +27,7 @@ images = shipped_patches()[:4]
 # rates of the model. What the readout holds in the end is what the decoder makes of the counts.
 
 network = pb.AutoencoderNetwork(encoder, images, window=1 * second, n_steps=50, record="times")
-network.run(network.duration)
+network.run()
 activity = network.activity(seed=1)
 record, drawn = activity.record, activity.reconstructions
 print(f"rates of the model? {np.allclose(record.rates, encoder.posterior_rates(images))}")
@@ -53,7 +53,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained
 for hz in (20, 40, 80):
     spiking = pb.OnOffInput(hz * Hz, 20 * ms)
     network = pb.AutoencoderNetwork(encoder, shown, window=50 * ms, n_steps=5, input=spiking)
-    network.run(network.duration)
+    network.run()
     activity = network.activity(seed=1)
     mean = network.prediction.mean
     # Latents share their input, so that only whole repeats are independent.
