@@ -243,7 +243,7 @@ def shown(monkeypatch):
         images = generator.normal(size=(n_images, n_inputs))
         network = AutoencoderNetwork(encoder, images, window=50 * ms, n_steps=10, **options)
         seed(number)
-        network.run(network.duration)
+        network.run()
         return network.activity(seed=number)
 
     return show

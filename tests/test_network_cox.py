@@ -35,7 +35,7 @@ def show(encoder, images, *, n_steps=N_STEPS, window=WINDOW, spikes=INPUT):
     network = AutoencoderNetwork(encoder, images, window, n_steps, input=spikes)
     run_seed = fresh_seed()
     seed(run_seed)
-    network.run(network.duration)
+    network.run()
     return network, network.activity(seed=run_seed)
 
 

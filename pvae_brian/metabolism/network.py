@@ -160,7 +160,7 @@ def network_cost(
     >>> encoder, images = pb.load_encoder(shipped_model()), shipped_patches()[:3]
     >>> network = pb.AutoencoderNetwork(encoder, images, window=100*ms, n_steps=20)
     >>> seed(1)
-    >>> network.run(network.duration)
+    >>> network.run()
     >>> cost = network_cost(network.activity(seed=1), "loihi")
     >>> cost.decoder_events.value == 256 * cost.latent_spikes.value
     True

@@ -43,8 +43,8 @@ from pvae_brian.neurons import CountPrediction
 _LARGEST_JUMP = 8.0
 # Of the drive, where the rate is clamped: beyond, it is too far from normal.
 _LARGEST_SD = 1.0
-# Rates whose log has a smaller slope than this are clamped.
-_FREE = 0.999
+# Slope of the log rate: above the first, clamps do nothing; below the second, they act.
+_FREE, _CLAMPED = 0.999, 0.95
 _NEGLIGIBLE = 1e-17
 # Of a drive after some steps: what is left of it no longer matters.
 _FORGOTTEN = 1e-8
@@ -271,7 +271,7 @@ def _check_fluctuations(drive: _Weighted, slope: np.ndarray, log_load: np.ndarra
     # Where it is weighted by the exponential, and two standard deviations above.
     reached = expit(-(log_load + drive.mean + 2 * drive.sd)).min(axis=0)
     sd = drive.sd.max(axis=0)
-    bad = (np.minimum(slope, reached) < _FREE) & ~(sd <= _LARGEST_SD)
+    bad = (np.minimum(slope, reached) < _CLAMPED) & ~(sd <= _LARGEST_SD)
     if bad.any():
         raise ValueError(
             f"what the encoder's synapses add up fluctuates by up to {sd[bad].max():.3g} (standard "
