@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import operator
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from brian2 import Quantity
 
 # Brian2 counts in 32-bit integers.
 LARGEST_RATE = 1e9
@@ -75,6 +79,16 @@ def check_duration(duration: object, name: str) -> float:
     if not (math.isfinite(seconds) and seconds >= 0):
         raise ValueError(f"{name} must be a finite time, not negative, got {duration!r}")
     return seconds
+
+
+def check_frequency(frequency: object, name: str) -> float:
+    """Return a positive frequency in Hz, or raise as `check_window` does."""
+    from brian2 import Hz
+
+    hertz = _in_base_units(frequency, name, Hz, "frequency", "100*Hz")
+    if not (math.isfinite(hertz) and hertz > 0):
+        raise ValueError(f"{name} must be a positive, finite frequency, got {frequency!r}")
+    return hertz
 
 
 def check_positive_integer(value: int, name: str) -> int:
@@ -147,19 +161,25 @@ def _as_floats(values: ArrayLike, name: str, *, copy: bool = True) -> np.ndarray
 
 
 def _as_seconds(duration: object, name: str) -> float:
+    from brian2 import second
+
+    return _in_base_units(duration, name, second, "time", "1*second")
+
+
+def _in_base_units(value: object, name: str, unit: Quantity, kind: str, example: str) -> float:
     # Not brian2.check_units: it would hide the signatures of our functions.
-    from brian2 import Quantity, second
+    from brian2 import Quantity
     from brian2.units.fundamentalunits import fail_for_dimension_mismatch
 
     try:
-        quantity = Quantity(duration)
+        quantity = Quantity(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a time such as 1*second, got {duration!r}") from None
+        raise TypeError(f"{name} must be a {kind} such as {example}, got {value!r}") from None
     fail_for_dimension_mismatch(
-        quantity, second, f"{name} must be a time with its unit, such as 1*second, got {duration!r}"
+        quantity, unit, f"{name} must be a {kind} with its unit, such as {example}, got {value!r}"
     )
     if quantity.size != 1:
-        raise ValueError(f"{name} must be a single time, got {duration!r}")
+        raise ValueError(f"{name} must be a single {kind}, got {value!r}")
     return float(quantity)
 
 

@@ -131,6 +131,48 @@ def move_folder(temporary: Path, path: Path) -> None:
             os.rmdir(aside)
 
 
+def check_folder_writable(
+    path: str | os.PathLike[str],
+    what: str,
+    check_content: Callable[[Path], None],
+    *,
+    force: bool = False,
+) -> Path:
+    """Return ``path`` if a folder may take that place, or raise: before long work, not after.
+
+    Parameters
+    ----------
+    path : path-like
+        Where it shall go; ``~`` is the user's home.
+    what : str
+        What the folder is, as in 'a run'.
+    check_content : callable
+        Raises FileExistsError unless a folder holds nothing but such a thing, or nothing at all.
+    force : bool
+        Whether what is there may be replaced, if it is such a thing: nothing else ever is.
+
+    Raises
+    ------
+    FileExistsError
+        If something is there and ``force`` is not given, or does not help.
+    FileNotFoundError, NotADirectoryError, PermissionError
+        If the folder that it goes into is missing, is no folder, or may not be written.
+    """
+    path = Path(os.path.expanduser(path))
+    if not os.path.lexists(path):
+        return check_writable(path)
+    if not force:
+        raise FileExistsError(f"{path} exists; choose another name, or force=True (--force)")
+    if path.is_symlink() or not path.is_dir():
+        raise FileExistsError(
+            f"{path} is no folder of {what}, and force replaces nothing else; choose another name"
+        )
+    check_content(path)
+    # Whether a folder can be made beside it; for the folder itself that is not the question.
+    check_writable(path.with_name(f".{path.name}.part"), force=True)
+    return path
+
+
 @contextlib.contextmanager
 def new_folder(check: Callable[[], Path]) -> Iterator[Path]:
     """Make a folder to fill that takes its place only when all of it is on disk.

@@ -224,7 +224,7 @@ def test_blocks_of_stimuli_change_nothing(monkeypatch):
     [
         ((0 * Hz, 20 * ms), ValueError, r"positive, finite frequency"),
         ((np.inf * Hz, 20 * ms), ValueError, r"positive, finite frequency"),
-        (([1, 2] * Hz, 20 * ms), ValueError, r"one positive"),
+        (([1, 2] * Hz, 20 * ms), ValueError, r"a single frequency"),
         (("fast", 20 * ms), TypeError, r"such as 100\*Hz"),
         ((100, 20 * ms), DimensionMismatchError, r"must be a frequency"),
         ((100 * Hz, 0 * second), ValueError, r"tau must be a positive time"),

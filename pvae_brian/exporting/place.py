@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pvae_brian._files import check_writable
+from pvae_brian._files import check_folder_writable
 
 NETWORK = "network.py"
 README = "README.md"
@@ -24,19 +24,12 @@ def check_project_writable(path: str | os.PathLike[str], *, force: bool = False)
     FileNotFoundError, NotADirectoryError, PermissionError
         If the folder that it goes into is missing, is no folder, or may not be written.
     """
-    path = Path(os.path.expanduser(path))
-    if not os.path.lexists(path):
-        return check_writable(path)
-    if not force:
-        raise FileExistsError(f"{path} exists; choose another name, or force=True (--force)")
-    if path.is_symlink() or not path.is_dir():
-        raise FileExistsError(
-            f"{path} is no folder, and force replaces only an exported project; choose another name"
-        )
+    return check_folder_writable(path, "an exported project", _check_content, force=force)
+
+
+def _check_content(path: Path) -> None:
     if foreign := sorted(set(os.listdir(path)) - {NETWORK, README, WEIGHTS, EXAMPLE}):
         raise FileExistsError(
             f"{path} holds other files than an exported project ({', '.join(foreign[:3])}), which "
             "force does not remove; choose another name, or move them"
         )
-    check_writable(path.with_name(f".{path.name}.part"), force=True)
-    return path

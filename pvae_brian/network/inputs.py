@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pvae_brian._checks import LARGEST_RATE, check_duration
+from pvae_brian._checks import LARGEST_RATE, check_duration, check_frequency
 from pvae_brian.network.parameters import NetworkParameters
 
 GRADED = "graded"
@@ -59,7 +59,9 @@ class OnOffInput:
     tau: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate_per_unit", _check_rate(self.rate_per_unit))
+        object.__setattr__(
+            self, "rate_per_unit", check_frequency(self.rate_per_unit, "rate_per_unit")
+        )
         tau = check_duration(self.tau, "tau")
         if tau == 0:
             raise ValueError("tau must be a positive time, got 0 s; try 20*ms")
@@ -74,22 +76,6 @@ class OnOffInput:
             Time step in seconds. As it shrinks, this approaches 1 / (rate_per_unit * tau).
         """
         return math.expm1(dt_s / self.tau) / (self.rate_per_unit * dt_s)
-
-
-def _check_rate(rate: object) -> float:
-    from brian2 import Hz, Quantity
-    from brian2.units.fundamentalunits import fail_for_dimension_mismatch
-
-    try:
-        quantity = Quantity(rate)
-    except (TypeError, ValueError):
-        raise TypeError(f"rate_per_unit must be a frequency such as 100*Hz, got {rate!r}") from None
-    fail_for_dimension_mismatch(
-        quantity, Hz, f"rate_per_unit must be a frequency such as 100*Hz, got {rate!r}"
-    )
-    if quantity.size != 1 or not (math.isfinite(float(quantity)) and float(quantity) > 0):
-        raise ValueError(f"rate_per_unit must be one positive, finite frequency, got {rate!r}")
-    return float(quantity)
 
 
 def check_input(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pvae_brian._files import check_writable
+from pvae_brian._files import check_folder_writable
 from pvae_brian.runs.description import MODEL, RUN, read_description
 
 
@@ -20,22 +20,10 @@ def check_run_writable(path: str | os.PathLike[str], *, force: bool = False) -> 
     FileNotFoundError, NotADirectoryError, PermissionError
         If the folder that it goes into is missing, is no folder, or may not be written.
     """
-    path = Path(os.path.expanduser(path))
-    if not os.path.lexists(path):
-        return check_writable(path)
-    if not force:
-        raise FileExistsError(f"{path} exists; choose another name, or force=True (--force)")
-    _check_replaceable(path)
-    # Whether a folder can be made beside it; for the folder itself that is not the question.
-    check_writable(path.with_name(f".{path.name}.part"), force=True)
-    return path
+    return check_folder_writable(path, "a run", _check_content, force=force)
 
 
-def _check_replaceable(path: Path) -> None:
-    if path.is_symlink() or not path.is_dir():
-        raise FileExistsError(
-            f"{path} is no folder of a run, and force replaces nothing else; choose another name"
-        )
+def _check_content(path: Path) -> None:
     found = {item.relative_to(path).as_posix() for item in path.rglob("*")}
     if not found:
         return
