@@ -29,6 +29,17 @@ def program_cache(tmp_path_factory):
         yield folder / "programs"
 
 
+@pytest.fixture
+def registered():
+    """Forget afterwards which budgets a test registers."""
+    from pvae_brian.metabolism import registry
+
+    before = dict(registry._registered)
+    yield
+    registry._registered.clear()
+    registry._registered.update(before)
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
     """Export each module once, since that is what takes long."""

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import pvae_brian
 from pvae_brian import BUDGETS, EnergyBudget, load_budget, metabolic_cost, register_budget, simulate
-from pvae_brian.metabolism import registry
 
 FOLDER = Path(pvae_brian.__file__).parent / "metabolism" / "budgets"
 
@@ -28,15 +27,6 @@ def as_toml(values: dict) -> str:
         text = value if not isinstance(value, str) else value.replace("\\", "\\\\")
         lines.append(f'{key} = "{text}"' if isinstance(value, str) else f"{key} = {text}")
     return "\n".join(lines)
-
-
-@pytest.fixture
-def registered(monkeypatch):
-    """Forget afterwards what a test registers."""
-    before = dict(registry._registered)
-    yield
-    registry._registered.clear()
-    registry._registered.update(before)
 
 
 # Those that ship

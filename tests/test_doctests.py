@@ -18,6 +18,7 @@ MODULES = ["pvae_brian"] + [
 
 # Not pytest's own --doctest-modules: importing brian2.tests, as Brian2 does, replaces its
 # collector by one that fails on packages.
+@pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
