@@ -280,7 +280,11 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"image": np.zeros(8)}, ValueError, "9 pixels each"),
+        (
+            {"image": np.zeros(8)},
+            ValueError,
+            r"the 9 pixels that this model sees, got shape \(8,\)",
+        ),
         ({"image": np.zeros(9) * volt}, DimensionMismatchError, "images carry no unit"),
         ({"image": np.full(9, np.inf)}, ValueError, "images must be finite"),
         ({"window": 0 * second}, ValueError, "window must be a positive"),

@@ -80,6 +80,11 @@ def export(
     window_s = check_window(window)
     n_steps = check_positive_integer(n_steps, "n_steps")
     parameters = read_parameters(encoder)
+    if np.size(image) != parameters.n_inputs:
+        raise ValueError(
+            f"the example stimulus must have the {parameters.n_inputs} pixels that this model "
+            f"sees, got shape {np.shape(image)}; give one of the images it was trained on"
+        )
     # A quantity keeps its unit, and is refused.
     image = check_images(np.reshape(image, (1, -1)), parameters.n_inputs)
     facts = {
